@@ -1,0 +1,1 @@
+"""The second front door: work that starts by the clock instead of by a request."""

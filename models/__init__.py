@@ -1,0 +1,1 @@
+"""WHERE it is kept: mapped classes, row policies and reusable selects."""

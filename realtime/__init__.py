@@ -1,0 +1,1 @@
+"""The doorbell and the streams: topics, wake-ups and cursors. It carries keys, never rows."""

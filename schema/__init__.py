@@ -1,0 +1,1 @@
+"""WHAT may be asked: GraphQL types, inputs, payloads, descriptions and limits."""

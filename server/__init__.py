@@ -1,0 +1,1 @@
+"""Composition root and process edge: settings, HTTP and WebSocket transport, command line. Nobody imports it."""

@@ -1,0 +1,1 @@
+"""WHETHER it may happen: rules and transactions; no GraphQL and no HTTP."""

@@ -1,0 +1,177 @@
+"""Every "no" that Evalium can say to somebody, as a class.
+
+A refusal names the value that was refused and the next step. It is raised by services and resolvers, changes
+nothing, and reaches the client in one of two ways: a `Refusal` becomes a `Problem` in the payload of a mutation,
+because the caller can mend it; a `Denial` becomes a top-level error. Both carry a stable `code` that
+docs/refusals.md lists.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
+    """A domain rule said no; the caller can act on it. `path` names the offending input, outermost key first."""
+
+    code: ClassVar[str] = "REFUSED"
+    hint: ClassVar[str] = "Correct the input and try again."
+
+    def __init__(self, message: str, *, path: Sequence[str | int] = (), hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = tuple(path)
+        self.advice = hint or self.hint
+
+
+class Denial(Refusal):
+    """A refusal that the caller cannot mend by changing the input; it is answered as a top-level error."""
+
+    code: ClassVar[str] = "DENIED"
+
+
+class Unauthenticated(Denial):
+    """No token, or one that does not verify, has expired, or is of another type than the place expects."""
+
+    code = "UNAUTHENTICATED"
+    hint = "Send a valid token as 'Authorization: Bearer …', or sign in again."
+
+
+class Forbidden(Denial):
+    """The caller is known but lacks the capability that the field declares."""
+
+    code = "FORBIDDEN"
+    hint = "Ask an administrator of the tenant for a role that holds this capability."
+
+    def __init__(self, capability: str) -> None:
+        super().__init__(f"This needs the capability '{capability}', which none of your roles holds here.")
+        self.capability = capability
+
+
+class BadUserInput(Denial):
+    """The document, its variables or the request body are malformed."""
+
+    code = "BAD_USER_INPUT"
+    hint = "Compare the request with graphql/schema.graphql."
+
+
+class LimitExceeded(Denial):
+    """The request is larger or costs more than one request may; the message names limit and value."""
+
+    code = "LIMIT_EXCEEDED"
+    hint = "Ask for less in one operation: fewer fields, smaller pages, or several requests."
+
+
+class CursorExpired(Denial):
+    """A stream cursor that is unknown, foreign, altered, older than seven days, or from another cluster."""
+
+    code = "CURSOR_EXPIRED"
+    hint = "Read the table again and follow the stream from the cursor that comes with it."
+
+
+class NotFound(Refusal):
+    """No such object, or one that the caller may not see: both answer alike (domain.md section 3)."""
+
+    code = "NOT_FOUND"
+    hint = "Check the id; an object of another tenant or org unit cannot be seen from here."
+
+    def __init__(self, kind: str, value: object, *, path: Sequence[str | int] = ()) -> None:
+        super().__init__(f"No {kind} with id '{value}' is visible to you.", path=path)
+
+
+class InvalidInput(Refusal):
+    """A value of the input breaks a rule of the domain; `path` names it."""
+
+    code = "INVALID_INPUT"
+
+
+class StateDrift(Refusal):
+    """Somebody was faster: the object is no longer in the state that the act expects."""
+
+    code = "STATE_DRIFT"
+    hint = "Read the object again and decide on its current state."
+
+    def __init__(self, message: str, *, current_state: str, current_version: int | None = None) -> None:
+        super().__init__(message)
+        self.current_state = current_state
+        self.current_version = current_version
+
+
+class IdempotencyMismatch(Refusal):
+    """The idempotency key was used before with another input."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+    hint = "Use a new key for a new request; repeat a key only with the same input."
+
+
+class InvitationUsed(Refusal):
+    """The invitation was redeemed before, from another browser or too long ago to be a retry."""
+
+    code = "INVITATION_USED"
+    hint = "Go on in the browser in which you started, or ask for a new invitation."
+
+
+class InvitationExpired(Refusal):
+    """The invitation's life is over."""
+
+    code = "INVITATION_EXPIRED"
+    hint = "Ask whoever invited you to send it again."
+
+
+class InvitationRevoked(Refusal):
+    """The invitation was withdrawn, or replaced by a newer one."""
+
+    code = "INVITATION_REVOKED"
+    hint = "Use the newest invitation you received, or ask for one."
+
+
+class WindowNotOpen(Refusal):
+    """The assignment's window has not opened yet (database time)."""
+
+    code = "WINDOW_NOT_OPEN"
+    hint = "Come back when the window opens."
+
+    def __init__(self, opens_at: datetime) -> None:
+        super().__init__(f"This assessment opens at {opens_at.isoformat()}.")
+        self.opens_at = opens_at
+
+
+class WindowClosed(Refusal):
+    """The assignment's window is over, or the assignment was closed (database time)."""
+
+    code = "WINDOW_CLOSED"
+    hint = "Ask whoever invited you whether the window can be extended."
+
+    def __init__(self, closed_at: datetime) -> None:
+        super().__init__(f"This assessment closed at {closed_at.isoformat()}.")
+        self.closed_at = closed_at
+
+
+class NoAttemptsLeft(Refusal):
+    """Every allowed attempt of this candidate on this assignment has been used."""
+
+    code = "NO_ATTEMPTS_LEFT"
+    hint = "Ask whoever invited you for another attempt."
+
+    def __init__(self, *, used: int, allowed: int) -> None:
+        super().__init__(f"{used} of {allowed} attempts have been used.")
+        self.used = used
+        self.allowed = allowed
+
+
+class NotAMember(Refusal):
+    """The candidate is not, or no longer, among those whom the assignment addresses."""
+
+    code = "NOT_A_MEMBER"
+    hint = "Ask whoever invited you to add you."
+
+
+class DeadlinePassed(Refusal):
+    """The session's deadline and its network allowance are over (database time)."""
+
+    code = "DEADLINE_PASSED"
+    hint = "Nothing more can be answered; what was saved before counts."
+
+    def __init__(self, deadline_at: datetime) -> None:
+        super().__init__(f"The time for this session ended at {deadline_at.isoformat()}.")
+        self.deadline_at = deadline_at
