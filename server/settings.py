@@ -1,0 +1,146 @@
+"""The only place that reads the environment; every other part receives values.
+
+Each field is one environment variable; docs/settings.md lists them all and a test compares the two.
+"""
+
+import base64
+import binascii
+import os
+import stat
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.setup_errors import SigningKeyError
+
+SEED_BYTES = 32
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _nothing_when_blank(value: SecretStr | None) -> SecretStr | None:
+    return value if value is not None and value.get_secret_value().strip() else None
+
+
+OptionalSecret = Annotated[SecretStr | None, AfterValidator(_nothing_when_blank)]
+
+
+class Settings(BaseSettings):
+    """What the operator decided, read once at start; immutable, and no secret shows in its repr."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, hide_input_in_errors=True)
+
+    host: str = Field(
+        default="127.0.0.1",
+        validation_alias="EVALIUM_HOST",
+        description="Address to listen on. Anything but a loopback address opens the service to the network.",
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        validation_alias="EVALIUM_PORT",
+        description="TCP port to listen on; 0 lets the system choose a free one.",
+    )
+    data: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default=Path(".data"),
+        validate_default=True,
+        validation_alias="EVALIUM_DATA",
+        description="Data directory: the embedded PostgreSQL, its log and the generated signing key live here.",
+    )
+    database_url: OptionalSecret = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description=(
+            "A PostgreSQL 15 or newer to use instead of the embedded one. With an administrator's login the safe "
+            "login of the application is made for you; a plain login is used as it is, after a check that it is safe."
+        ),
+    )
+    admin_database_url: OptionalSecret = Field(
+        default=None,
+        validation_alias="EVALIUM_ADMIN_DATABASE_URL",
+        description="An administrator's address for migrations, when the login of DATABASE_URL is a plain one.",
+    )
+    redis_url: OptionalSecret = Field(
+        default=None,
+        validation_alias="REDIS_URL",
+        description="A Redis that carries wake-ups between processes; without it PostgreSQL carries them.",
+    )
+    signing_key: OptionalSecret = Field(
+        default=None,
+        validation_alias="EVALIUM_SIGNING_KEY",
+        description=(
+            "Ed25519 private key that signs tokens: PEM, or its 32-byte seed in base64. Machines that serve one "
+            "database share it. Without it a key is made once, in keys/signing.pem of the data directory."
+        ),
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        validation_alias="EVALIUM_LOG_LEVEL",
+        description="Least severe level that is logged: debug, info, warning or error.",
+    )
+
+
+def unknown_variables() -> list[str]:
+    """Name the EVALIUM_ variables of the environment that no setting reads: most often a misspelling."""
+    known = {field.validation_alias for field in Settings.model_fields.values()}
+    return sorted(name for name in os.environ if name.startswith("EVALIUM_") and name not in known)
+
+
+def signing_key(settings: Settings) -> Ed25519PrivateKey:
+    """Return the key that signs tokens: the one configured, else the one kept in the data directory, else a new one.
+
+    Two processes that start at once on one directory agree on one key. Refuses a key file that others can read.
+    """
+    if settings.signing_key is not None:
+        return parse_signing_key(settings.signing_key.get_secret_value())
+    path = settings.data / "keys" / "signing.pem"
+    if not path.exists():
+        _create_key_file(path)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SigningKeyError(f"Others on this machine can read the signing key {path}.", hint=f"chmod 600 {path}")
+    return parse_signing_key(path.read_text("ascii"))
+
+
+def parse_signing_key(text: str) -> Ed25519PrivateKey:
+    """Read an Ed25519 private key from PEM or from its 32-byte seed in base64 (either alphabet)."""
+    try:
+        if "-----BEGIN" in text:
+            key = load_pem_private_key(text.replace("\\n", "\n").encode(), password=None)
+        else:
+            seed = base64.b64decode(text.strip().rstrip("=").translate(str.maketrans("-_", "+/")) + "=", validate=True)
+            key = Ed25519PrivateKey.from_private_bytes(seed)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise SigningKeyError("The signing key is neither PEM nor a 32-byte seed in base64.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SigningKeyError(f"The signing key is a {type(key).__name__}, not an Ed25519 private key.")
+    return key
+
+
+def _create_key_file(path: Path) -> None:
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # unlike a rename, a link never replaces the key of a process that was faster
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()

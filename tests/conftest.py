@@ -1,0 +1,65 @@
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from migrations import run
+from server import provision
+from server.addresses import DatabaseAddress
+from server.cluster import Cluster
+from server.database import address_in, connected, prepare_embedded
+
+TEMPLATE = "evalium_template"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this worker alone: an open transaction anywhere in a cluster holds back every stream in it."""
+    folder = Path(tempfile.mkdtemp(prefix="evt-"))
+    folder.chmod(0o755)  # for the user that postgres runs as when the tests run as root
+    try:
+        with Cluster(folder, fast=True) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def template_database(cluster: Cluster) -> str:
+    """Name of a provisioned and migrated database to clone; nobody may be connected to it."""
+    address = await prepare_embedded(cluster, TEMPLATE)
+    assert address.admin_dsn is not None
+    await run.upgrade(address.admin_dsn)
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+async def make_database(
+    cluster: Cluster, template_database: str
+) -> AsyncIterator[Callable[[], Awaitable[DatabaseAddress]]]:
+    """Clone the template: `address = await make_database()`. All clones are dropped when the session ends."""
+    numbers = itertools.count(1)
+    made: list[str] = []
+
+    async def clone() -> DatabaseAddress:
+        name = f"clone_{next(numbers)}"
+        async with connected(cluster.dsn()) as admin:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        made.append(name)
+        async with connected(cluster.dsn(database=name)) as admin:
+            await provision.provision(admin)  # grants and limits of a database are not cloned
+        return address_in(cluster, name)
+
+    yield clone
+    async with connected(cluster.dsn()) as admin:
+        for name in made:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+async def database(make_database: Callable[[], Awaitable[DatabaseAddress]]) -> DatabaseAddress:
+    """A database of this module alone, at the newest revision, empty but for what migrations put there."""
+    return await make_database()
