@@ -1,1 +1,6 @@
 """WHERE it is kept: mapped classes, row policies and reusable selects."""
+
+from models import activity, assignments, authoring, idempotency, identity, sessions, submissions
+from models.base import Base
+
+__all__ = ["Base", "activity", "assignments", "authoring", "idempotency", "identity", "sessions", "submissions"]

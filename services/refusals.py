@@ -104,6 +104,16 @@ class IdempotencyMismatch(Refusal):
     hint = "Use a new key for a new request; repeat a key only with the same input."
 
 
+class InProgress(Refusal):
+    """The same request, or another one on the same object, is still running."""
+
+    code = "IN_PROGRESS"
+    hint = "Wait a moment and send the same request again, with the same idempotency key."
+
+    def __init__(self) -> None:
+        super().__init__("Another request on the same object is still running.")
+
+
 class InvitationUsed(Refusal):
     """The invitation was redeemed before, from another browser or too long ago to be a retry."""
 

@@ -1,0 +1,58 @@
+"""The closed set of capabilities: what somebody may do, named noun.verb (domain.md section 3)."""
+
+from enum import StrEnum
+
+
+class Capability(StrEnum):
+    """One right. Roles hold capabilities, people hold roles, and a field of the API declares which one it needs."""
+
+    USERS_READ = "users.read"
+    USERS_MANAGE = "users.manage"
+    ROLES_READ = "roles.read"
+    ROLES_MANAGE = "roles.manage"
+    BILLING_MANAGE = "billing.manage"
+    QUESTIONS_READ = "questions.read"
+    QUESTIONS_WRITE = "questions.write"
+    QUESTIONS_PUBLISH = "questions.publish"
+    EVALUATIONS_READ = "evaluations.read"
+    EVALUATIONS_WRITE = "evaluations.write"
+    EVALUATIONS_PUBLISH = "evaluations.publish"
+    ASSIGNMENTS_READ = "assignments.read"
+    ASSIGNMENTS_ISSUE = "assignments.issue"
+    ASSIGNMENTS_MONITOR = "assignments.monitor"
+    SESSIONS_READ = "sessions.read"
+    SESSIONS_PROCTOR = "sessions.proctor"
+    SESSIONS_TECHNICAL_DETAILS = "sessions.technical_details"
+    SUBMISSIONS_READ = "submissions.read"
+    REVIEWS_GRADE = "reviews.grade"
+    PROGRAMMES_READ = "programmes.read"
+    PROGRAMMES_MANAGE = "programmes.manage"
+    ACTIVITY_READ = "activity.read"
+    API_INTROSPECT = "api.introspect"
+
+
+DESCRIPTIONS: dict[Capability, str] = {
+    Capability.USERS_READ: "See the people of the tenant, their org units and groups.",
+    Capability.USERS_MANAGE: "Invite, change, suspend and reactivate people.",
+    Capability.ROLES_READ: "See roles and what they hold.",
+    Capability.ROLES_MANAGE: "Create and change roles, and grant them.",
+    Capability.BILLING_MANAGE: "See and change the tenant's billing.",
+    Capability.QUESTIONS_READ: "Read questions with their answer keys.",
+    Capability.QUESTIONS_WRITE: "Write and change drafts of questions, and import question pools.",
+    Capability.QUESTIONS_PUBLISH: "Publish a question version, which freezes it.",
+    Capability.EVALUATIONS_READ: "Read evaluations and their versions.",
+    Capability.EVALUATIONS_WRITE: "Compose and change drafts of evaluations.",
+    Capability.EVALUATIONS_PUBLISH: "Publish an evaluation version, which freezes it.",
+    Capability.ASSIGNMENTS_READ: "See assignments and their invitations.",
+    Capability.ASSIGNMENTS_ISSUE: "Issue an evaluation to people, and close an assignment.",
+    Capability.ASSIGNMENTS_MONITOR: "Watch an assignment's candidates, live and afterwards.",
+    Capability.SESSIONS_READ: "Read one session and its timeline.",
+    Capability.SESSIONS_PROCTOR: "Act on a running session.",
+    Capability.SESSIONS_TECHNICAL_DETAILS: "See raw technical signals of a session.",
+    Capability.SUBMISSIONS_READ: "Read submissions, answers and scores.",
+    Capability.REVIEWS_GRADE: "Grade subjective items.",
+    Capability.PROGRAMMES_READ: "See programmes and enrolments.",
+    Capability.PROGRAMMES_MANAGE: "Define programmes and enrol people.",
+    Capability.ACTIVITY_READ: "Read the activity ledger.",
+    Capability.API_INTROSPECT: "Explore the schema by introspection, for example in GraphiQL.",
+}

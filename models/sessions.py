@@ -1,0 +1,192 @@
+"""Delivery sessions: frozen policy, the drawn paper, answers, and the events that are the stream (domain.md 6, 7)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import (
+    Base,
+    Narrowing,
+    Resource,
+    Timed,
+    among,
+    index,
+    position,
+    primary,
+    refer,
+    refer_within,
+    silo_key,
+    unique,
+)
+
+OF_SESSION = {"narrow": [Narrowing.ORG_UNIT, Narrowing.OWN_SESSION]}
+
+
+class SessionState(StrEnum):
+    """`created → active ⇄ paused → submitted | expired | terminated`; the last three are never left."""
+
+    CREATED = "created"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    SUBMITTED = "submitted"
+    EXPIRED = "expired"
+    TERMINATED = "terminated"
+
+
+TERMINAL = frozenset({SessionState.SUBMITTED, SessionState.EXPIRED, SessionState.TERMINATED})
+
+
+class EventKind(StrEnum):
+    """What happened in a session."""
+
+    CREATED = "created"
+    STARTED = "started"
+    ITEM_VIEWED = "item_viewed"
+    ANSWER_SAVED = "answer_saved"
+    FOCUS_LOST = "focus_lost"
+    FOCUS_REGAINED = "focus_regained"
+    TAB_SWITCH = "tab_switch"
+    PASTE_DETECTED = "paste_detected"
+    DISCONNECTED = "disconnected"
+    RECONNECTED = "reconnected"
+    SUBMITTED = "submitted"
+    EXPIRED = "expired"
+
+
+class DeliverySession(Resource, Timed, Base):
+    """One attempt of one person. Counters are kept on the row, so that the monitor never aggregates events.
+
+    `policy` holds the frozen limits with the source of each value. `deadline_at` is the instant after which the
+    session is over: the close of the window while it is created, the personal deadline once it is active.
+    """
+
+    __tablename__ = "delivery_sessions"
+    __table_args__ = (
+        primary(),
+        silo_key(),
+        refer_within("assignment_id", "assignments"),
+        refer_within("invitation_id", "invitations"),
+        refer_within("evaluation_version_id", "evaluation_versions"),
+        refer("user_id", "users"),
+        unique("assignment_id", "user_id", "attempt"),
+        index("ix_delivery_sessions_due", "deadline_at", where="state in ('created', 'active')"),
+        index("ix_delivery_sessions_assignment", "assignment_id", "id"),
+        CheckConstraint(among("state", SessionState), "state"),
+        CheckConstraint("(state in ('submitted', 'expired', 'terminated')) = (ended_at is not null)", "ended"),
+        {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
+    )
+
+    assignment_id: Mapped[UUID]
+    invitation_id: Mapped[UUID]
+    evaluation_version_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    attempt: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(server_default=SessionState.CREATED)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    policy: Mapped[dict[str, Any]]
+    grace_seconds: Mapped[int] = mapped_column(Integer)
+    window_until: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+    paused_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    ended_at: Mapped[datetime | None]
+    last_activity_at: Mapped[datetime | None]
+    current_position: Mapped[int | None] = mapped_column(Integer)
+    item_count: Mapped[int] = mapped_column(Integer)
+    answered_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    focus_lost_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    focus_lost_at: Mapped[datetime | None]
+    disconnected_at: Mapped[datetime | None]
+    event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    version: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class SessionPaper(Resource, Base):
+    """The questions as drawn for one session, public parts only; its id is the session's. Never changed.
+
+    A copy rather than references: a candidate's token reads this row and needs no right on the question tables.
+    `items` is a list in order: position, item_id, question_version_id, section, kind, stem, content, points.
+    """
+
+    __tablename__ = "session_papers"
+    __table_args__ = (
+        primary(),
+        refer_within("session_id", "delivery_sessions"),
+        unique("session_id"),
+        {"info": OF_SESSION},
+    )
+
+    session_id: Mapped[UUID]
+    title: Mapped[str]
+    instructions: Mapped[str]
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class Answer(Resource, Base):
+    """The newest response to one item of a session's paper; `revision` only grows."""
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        primary(),
+        refer_within("session_id", "delivery_sessions"),
+        unique("session_id", "item_id"),
+        {"info": OF_SESSION},
+    )
+
+    session_id: Mapped[UUID]
+    item_id: Mapped[UUID]
+    revision: Mapped[int] = mapped_column(BigInteger)
+    response: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    saved_at: Mapped[datetime]
+
+
+class SessionEvent(Resource, Base):
+    """Append-only: the table is the stream. `(xid, id)` is the position in commit order, `seq` the one per session.
+
+    Whoever appends holds the session's lock before the first write of the transaction, so both orders agree.
+    """
+
+    __tablename__ = "session_events"
+    __table_args__ = (
+        primary(),
+        refer_within("session_id", "delivery_sessions"),
+        unique("session_id", "seq"),
+        index("ix_session_events_assignment", "assignment_id", "xid", "id"),
+        index("ix_session_events_session", "session_id", "xid", "id"),
+        CheckConstraint(among("kind", EventKind), "kind"),
+        {"info": OF_SESSION},
+    )
+
+    session_id: Mapped[UUID]
+    assignment_id: Mapped[UUID]
+    seq: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    client_at: Mapped[datetime | None]
+    actor_id: Mapped[UUID | None]
+    reason: Mapped[str | None]
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    xid: Mapped[int] = position()
+
+
+class EventBatch(Resource, Base):
+    """A telemetry batch that was taken in: its client-chosen id makes sending it again harmless."""
+
+    __tablename__ = "session_event_batches"
+    __table_args__ = (
+        primary(),
+        refer_within("session_id", "delivery_sessions"),
+        unique("session_id", "batch_id"),
+        {"info": OF_SESSION},
+    )
+
+    session_id: Mapped[UUID]
+    batch_id: Mapped[str]
+    fingerprint: Mapped[str]
+    accepted: Mapped[int] = mapped_column(Integer)
+    last_seq: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,118 @@
+"""All that a resolver may reach for, made anew for each operation."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from dataloaders.registry import Loaders
+from models.capabilities import Capability
+from realtime.cursors import Cursors
+from realtime.hub import Hub
+from services import idempotency, identity
+from services.idempotency import Answer, Request
+from services.refusals import Forbidden
+from services.tokens import Tokens
+from services.viewer import Viewer
+from services.work import Office, Work
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What lives as long as the process."""
+
+    office: Office
+    hub: Hub
+    tokens: Tokens
+    cursors: Cursors
+
+
+class Context:
+    """One operation of one viewer.
+
+    A query reads one snapshot, opened when first needed and shared by all of its fields; a lock serves them in turn,
+    since sibling fields run side by side on one connection. In a stream each read is short and on its own, because a
+    frame waits for its reader.
+    """
+
+    def __init__(self, house: House, viewer: Viewer, *, idempotency_key: str | None = None) -> None:
+        self.house = house
+        self.viewer = viewer
+        self.idempotency_key = idempotency_key
+        self.streaming = False
+        self._lock = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._snapshot: Work | None = None
+        self._capabilities: frozenset[Capability] | None = None
+        self.loaders = Loaders(self.reading)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Work, None]:
+        """Lend the operation's snapshot to one reader at a time."""
+        if self.streaming:
+            async with self.house.office.snapshot(self.viewer) as work:
+                yield work
+            return
+        async with self._lock:
+            if self._snapshot is None:
+                self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
+            yield self._snapshot
+
+    async def read(
+        self,
+        act: Callable[Concatenate[Work, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Call a reading service with the operation's snapshot."""
+        async with self.reading() as work:
+            return await act(work, *args, **kwargs)
+
+    async def write(
+        self,
+        operation: str,
+        key: str | None,
+        given: Any,
+        act: Callable[[Work], Awaitable[Answer]],
+        *,
+        viewer: Viewer | None = None,
+    ) -> Answer:
+        """Run one act in a writing work, once per idempotency key, and forget what was read before it."""
+        await self.refresh()
+        key = key if key is not None else self.idempotency_key
+        request = None if key is None else Request.of(operation, key, given)
+
+        async def unit(work: Work) -> Answer:
+            return await idempotency.once(work, request, act)
+
+        return await self.house.office.perform(viewer or self.viewer, unit, repeatable=request is not None)
+
+    async def refresh(self) -> None:
+        """Drop the snapshot and everything read through it."""
+        async with self._lock:
+            await self._open.aclose()
+            self._snapshot = None
+        self._capabilities = None
+        self.loaders = Loaders(self.reading)
+
+    async def capabilities(self) -> frozenset[Capability]:
+        """Return what the viewer may do, read from the database once per operation."""
+        held = self._capabilities
+        if held is None:
+            async with self.reading() as work:
+                held = self._capabilities = await identity.capabilities(work)
+        return held
+
+    async def require(self, capability: Capability) -> None:
+        """Refuse unless the viewer holds the capability."""
+        if capability not in await self.capabilities():
+            raise Forbidden(capability)
+
+    async def aclose(self) -> None:
+        """End the operation: give the connection back."""
+        await self._open.aclose()

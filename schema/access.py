@@ -1,0 +1,83 @@
+"""Fields that declare who may ask: the resolver's own declaration, printed in the SDL as a directive."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+from strawberry.schema_directive import Location
+
+from resolvers import access
+from resolvers.context import Context
+
+Info = strawberry.Info[Context, Any]
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="requires",
+    description="The caller's roles must hold this capability, in the token's org unit.",
+)
+class Requires:
+    """Printed where a capability is demanded."""
+
+    capability: str = strawberry.directive_field(name="capability")
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="candidate",
+    description="Only for a candidate's session token, and only about that one session.",
+)
+class Candidate:
+    """Printed where a session token is demanded."""
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="signedIn",
+    description="For every staff and service token, whatever its capabilities.",
+)
+class SignedIn:
+    """Printed where any staff or service token will do."""
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="public",
+    description="Open to everybody; what is given in the arguments decides.",
+)
+class Public:
+    """Printed where no token is needed."""
+
+
+def directive(resolver: Callable[..., Any]) -> object:
+    """Return the directive that says what a resolver demands."""
+    declared = access.access_of(resolver)
+    if declared.capability is not None:
+        return Requires(capability=declared.capability)
+    return {"public": Public, "candidate": Candidate, "signed_in": SignedIn}[declared.kind]()
+
+
+def ask(resolver: Callable[..., Any], description: str) -> Any:
+    """Declare a query field, or a sensitive field of a type, answered by `resolver`."""
+    return strawberry.field(description=description, directives=[directive(resolver)])
+
+
+def act(resolver: Callable[..., Any], description: str) -> Any:
+    """Declare a mutation answered by `resolver`."""
+    return strawberry.mutation(description=description, directives=[directive(resolver)])
+
+
+def follow(resolver: Callable[..., Any], description: str) -> Any:
+    """Declare a subscription answered by `resolver`."""
+    return strawberry.subscription(description=description, directives=[directive(resolver)])
+
+
+def told(description: str, **options: Any) -> Any:
+    """Describe an attribute of a type or an input."""
+    return strawberry.field(description=description, **options)
+
+
+def says(description: str, **options: Any) -> Any:
+    """Describe an argument."""
+    return strawberry.argument(description=description, **options)

@@ -1,0 +1,65 @@
+"""Lists as Relay connections: keyset pages with `nodes` beside `edges` (api.md, "Documents and types")."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import strawberry
+
+from resolvers.context import Context
+from schema.access import Info, told
+from services.paging import Page
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    """Relay's page information."""
+
+    has_next_page: bool = told("There are rows after this page.")
+    has_previous_page: bool = told("There are rows before this page.")
+    start_cursor: str | None = told("Cursor of the first row; null when the page is empty.")
+    end_cursor: str | None = told("Cursor of the last row, for `after`; null when the page is empty.")
+
+
+@strawberry.type(description="One row of a page with its cursor.")
+class Edge(Generic[T]):
+    """Relay's edge."""
+
+    cursor: str = told("Cursor of this row, for `after` and `before`.")
+    node: T = told("The row.")
+
+
+@strawberry.type(description="One page of a list.")
+class Connection(Generic[T]):
+    """Relay's connection."""
+
+    edges: list[Edge[T]] = told("The rows with their cursors.")
+    nodes: list[T] = told("The rows alone.")
+    page_info: PageInfo = told("Where this page lies.")
+    count: strawberry.Private[Callable[[Context], Awaitable[int]]]
+
+    @strawberry.field(description="How many rows the whole list has; counted only when asked for.")
+    async def total_count(self, info: Info) -> int:
+        """Count the list that this page is of."""
+        return await self.count(info.context)
+
+
+def connect(page: Page[Any], show: Callable[[Any], T]) -> Connection[T]:
+    """Show a page of rows as a connection; `show` turns a row into its GraphQL object."""
+    nodes = [show(row) for row in page.rows]
+
+    async def count(context: Context) -> int:
+        return await context.read(page.total)
+
+    return Connection(
+        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)],
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=page.cursors[0] if page.cursors else None,
+            end_cursor=page.cursors[-1] if page.cursors else None,
+        ),
+        count=count,
+    )

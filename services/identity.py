@@ -1,0 +1,139 @@
+"""Tenants, people and what they may do (domain.md section 3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from models.base import uuid7
+from models.capabilities import Capability
+from models.identity import (
+    OrgUnit,
+    Role,
+    RoleCapability,
+    Tenant,
+    TenantEntry,
+    User,
+    UserOrgUnit,
+    UserRole,
+    UserStatus,
+)
+from services.refusals import InvalidInput
+from services.system_roles import SYSTEM_ROLES
+from services.work import Work
+
+LONGEST_EMAIL = 254
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """A tenant as just created, with its first org unit and the ids of its system roles by key."""
+
+    tenant_id: UUID
+    org_unit_id: UUID
+    roles: dict[str, UUID]
+
+
+async def found_tenant(work: Work, *, name: str, slug: str, time_zone: str, org_unit: str) -> NewTenant:
+    """Create the tenant that the work is scoped to, with one org unit and the system roles."""
+    tenant_id = work.viewer.tenant_id
+    if tenant_id is None:
+        raise RuntimeError("A tenant is founded in a work of its own scope.")
+    session = work.session
+    session.add_all([Tenant(id=tenant_id, name=name, slug=slug, time_zone=time_zone), TenantEntry(id=tenant_id)])
+    await session.flush()
+    unit = OrgUnit(id=uuid7(), name=org_unit)
+    session.add(unit)
+    roles: dict[str, UUID] = {}
+    for system in SYSTEM_ROLES:
+        roles[system.key] = uuid7()
+        session.add(Role(id=roles[system.key], name=system.name, key=system.key, description=system.description))
+    await session.flush()
+    session.add_all(
+        RoleCapability(role_id=roles[system.key], capability=capability)
+        for system in SYSTEM_ROLES
+        for capability in sorted(system.capabilities)
+    )
+    work.record("tenant.founded", ("tenant", tenant_id), after={"name": name, "slug": slug})
+    return NewTenant(tenant_id, unit.id, roles)
+
+
+async def add_staff(
+    work: Work,
+    *,
+    email: str,
+    display_name: str,
+    org_unit_id: UUID,
+    role_id: UUID,
+    reason: str,
+) -> UUID:
+    """Add a member of staff to an org unit with one role granted in the whole tenant; returns the person's id."""
+    user = User(id=uuid7(), email=normal_email(email), display_name=display_name)
+    work.session.add(user)
+    await work.session.flush()
+    work.session.add_all(
+        [
+            UserOrgUnit(user_id=user.id, org_unit_id=org_unit_id),
+            UserRole(user_id=user.id, role_id=role_id, granted_by=work.viewer.user_id, reason=reason),
+        ],
+    )
+    work.record("role.granted", ("user", user.id), reason=reason, after={"role_id": str(role_id)})
+    return user.id
+
+
+async def capabilities(work: Work) -> frozenset[Capability]:
+    """Return what the viewer may do now, in the current org unit: unexpired grants of an active person only."""
+    viewer = work.viewer
+    if viewer.user_id is None:
+        return frozenset()
+    now: datetime = await work.now()
+    here = or_(UserRole.org_unit_id.is_(None), UserRole.org_unit_id == viewer.org_unit_id)
+    unexpired = or_(UserRole.expires_at.is_(None), UserRole.expires_at > now)
+    held = (
+        select(RoleCapability.capability)
+        .join(UserRole, UserRole.role_id == RoleCapability.role_id)
+        .join(User, User.id == UserRole.user_id)
+        .where(UserRole.user_id == viewer.user_id, User.status == UserStatus.ACTIVE, here, unexpired)
+        .distinct()
+    )
+    return frozenset(Capability(row.capability) for row in await work.rows(held))
+
+
+async def people(work: Work, ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Return the people with these ids, those that exist."""
+    found = await work.session.scalars(select(User).where(User.id.in_(ids)))
+    return {user.id: user for user in found}
+
+
+async def tenant(work: Work) -> Tenant | None:
+    """Return the viewer's tenant."""
+    return (await work.session.scalars(select(Tenant))).one_or_none()
+
+
+async def org_unit(work: Work) -> OrgUnit | None:
+    """Return the viewer's current org unit."""
+    return (await work.session.scalars(select(OrgUnit).where(OrgUnit.id == work.viewer.org_unit_id))).one_or_none()
+
+
+def normal_email(address: str, *, path: Sequence[str | int] = ("email",)) -> str:
+    """Return an address as it is stored and compared: trimmed and case-folded; refuse what cannot be one."""
+    normal = address.strip().casefold()
+    local, _, domain = normal.rpartition("@")
+    plausible = (
+        local
+        and "." in domain.strip(".")
+        and not domain.startswith((".", "-"))
+        and not domain.endswith((".", "-"))
+        and ".." not in normal
+        and len(normal) <= LONGEST_EMAIL
+        and normal.isprintable()
+        and not any(character.isspace() or character in '<>(),;:"[]\\' for character in normal)
+        and "@" not in local
+    )
+    if not plausible:
+        raise InvalidInput(
+            f"'{address[:80]}' is not an e-mail address.", path=path, hint="Write it as name@example.org."
+        )
+    return normal
