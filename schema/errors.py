@@ -1,0 +1,165 @@
+"""What a GraphQL error says to a client: refusals speak for themselves, everything unexpected is masked.
+
+Each error carries `extensions.code` (docs/refusals.md) and `extensions.classification`. The text of an unexpected
+exception never leaves the process; the answer holds a random `reference` that the log also has.
+"""
+
+import secrets
+import traceback
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Any, cast
+
+import structlog
+from graphql import GraphQLError, ValueNode, VariableDefinitionNode
+from strawberry import Schema
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
+
+from schema.guard import QueryGuard
+from schema.guard_deadline import OperationDeadline
+from services.refusals import BadUserInput, Refusal
+
+CLIENT_FAULT = "BAD_USER_INPUT"
+SERVER_FAULT = "INTERNAL"
+_MALFORMED = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
+_OWN_FIELDS = frozenset({"message", "path", "advice"})
+
+_log = structlog.get_logger("evalium.graphql")
+
+
+def extensions_of(refusal: Refusal) -> dict[str, Any]:
+    """Return the `extensions` of a refusal: code, classification, hint, and its typed values in camel case."""
+    extras = {_camel(name): _plain(value) for name, value in vars(refusal).items() if name not in _OWN_FIELDS}
+    path = {"path": list(refusal.path)} if refusal.path else {}
+    return extras | path | {"code": refusal.code, "classification": CLIENT_FAULT, "hint": refusal.advice}
+
+
+def formatted(refusal: Refusal) -> dict[str, Any]:
+    """Return a refusal as one entry of `errors`, for answers to requests that never became an operation."""
+    return {"message": refusal.message, "extensions": extensions_of(refusal)}
+
+
+def internal(error: BaseException, *, operation: str | None) -> GraphQLError:
+    """Log an unexpected exception with its traceback, and return the masked error that names the log entry."""
+    reference = secrets.token_hex(8)
+    text = "".join(traceback.format_exception(error))
+    _log.error("graphql.internal", reference=reference, operation=operation, traceback=text)
+    return GraphQLError(
+        "Internal error.",
+        extensions={
+            "code": SERVER_FAULT,
+            "classification": SERVER_FAULT,
+            "reference": reference,
+            "hint": "Try again; if it happens again, report the reference to whoever runs this server.",
+        },
+    )
+
+
+def masked(error: GraphQLError, *, operation: str | None) -> GraphQLError:
+    """Return `error` as a client may see it; an error that was masked before is returned unchanged."""
+    if "classification" in (error.extensions or {}):
+        return error
+    cause = _cause(error)
+    if isinstance(cause, Refusal):
+        _log.info("graphql.refused", code=cause.code, operation=operation)
+        return _rewritten(error, cause.message, extensions_of(cause), cause)
+    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
+        refusal = _misplaced(cause)
+        return _rewritten(error, refusal.message, extensions_of(refusal), refusal)
+    if cause is None or (error.path is None and isinstance(cause, _MALFORMED) and _is_about_input(error)):
+        blank = BadUserInput(error.message)
+        return _rewritten(error, error.message, extensions_of(blank) | (error.extensions or {}), None)
+    hidden = internal(cause, operation=operation)
+    return _rewritten(error, hidden.message, hidden.extensions or {}, None)
+
+
+def _cause(error: GraphQLError) -> BaseException | None:
+    """Return what a GraphQL error was made of, through the errors that graphql-core wraps around it."""
+    cause: BaseException | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
+
+
+def _is_about_input(error: GraphQLError) -> bool:
+    return any(isinstance(node, VariableDefinitionNode | ValueNode) for node in error.nodes or ())
+
+
+def _misplaced(cause: CannotGetOperationTypeError | InvalidOperationTypeError) -> BadUserInput:
+    if isinstance(cause, CannotGetOperationTypeError):
+        name = cause.operation_name
+        wanted = f"an operation named '{name}'" if name else "an operation"
+        return BadUserInput(f"The document does not hold {wanted}.", hint="Send the name of one of its operations.")
+    if cause.operation_type is OperationType.SUBSCRIPTION:
+        return BadUserInput(
+            "A subscription cannot be answered by a single response.",
+            hint="Subscribe over graphql-transport-ws on /graphql, or over server-sent events on /graphql/stream.",
+        )
+    return BadUserInput(f"A {cause.operation_type.value} is not allowed here.")
+
+
+def _rewritten(error: GraphQLError, message: str, extensions: dict[str, Any], cause: Refusal | None) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        original_error=cause,
+        extensions=extensions,
+    )
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.title() for part in tail)
+
+
+def _plain(value: object) -> Any:
+    """Return a value of a refusal as JSON can carry it; times as RFC 3339."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in cast("Iterable[object]", value)]
+    return _plain(value.value) if isinstance(value, Enum) else str(value)
+
+
+class EvaliumSchema(Schema):
+    """A Strawberry schema whose operations are guarded, timed, and never tell more about a failure than they should.
+
+    Takes what `strawberry.Schema` takes; the guard and the deadline come before the extensions that are passed.
+    Refuses `sort_schema`, which breaks every union at run time (dependencies.md 2.1).
+    """
+
+    def __init__(
+        self,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        *,
+        extensions: Iterable[type[SchemaExtension]] = (),
+        config: StrawberryConfig | None = None,
+        **others: Any,
+    ) -> None:
+        config = config or StrawberryConfig()
+        if config.sort_schema:
+            raise ValueError("sort_schema breaks unions at run time; sort in the script that prints the SDL")
+        config.disable_field_suggestions = True
+        guarded = (QueryGuard, OperationDeadline, *extensions)
+        super().__init__(query, mutation, subscription, extensions=guarded, config=config, **others)  # pyright: ignore[reportUnknownMemberType] - Strawberry's annotation
+
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: FBT001, FBT002 - Strawberry's signature
+        """Leave the deadline out of a synchronous execution, which no clock can interrupt."""
+        return [one for one in super().get_extensions(sync) if not (sync and isinstance(one, OperationDeadline))]
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Mask `errors` in place; Strawberry calls this before any transport sees a result."""
+        operation = execution_context.operation_name if execution_context else None
+        errors[:] = [masked(error, operation=operation) for error in errors]

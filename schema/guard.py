@@ -1,0 +1,185 @@
+"""Refuses documents that would cost more than one request may, before anything of them is executed.
+
+Limits (api.md, Transport): 2,000 tokens, depth 15, cost 10,000, 10 directives and 30 aliases per level. Strawberry's
+own limiters are not used: they take exponential time on nested fragments (dependencies.md 2.2).
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, cast
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    StringValueNode,
+    Visitor,
+    validate,
+    visit,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types import ExecutionContext
+
+from schema.guard_overlap import OverlapCounter
+from schema.guard_shape import MAX_COST, MAX_DEPTH, MAX_TOKENS, Measure, ShapeReader
+from services.refusals import BadUserInput, Forbidden, LimitExceeded, Refusal
+
+MAX_VALIDATION_ERRORS = 5
+CACHED_DOCUMENTS = 128
+CACHED_LENGTH = 16_384
+_ESCAPED_NUL = re.compile(r"\\u(0000|\{0+\})")
+_TOO_MANY_TOKENS = f"Document contains more than {MAX_TOKENS} tokens"
+
+_may_introspect: ContextVar[bool] = ContextVar("may_introspect", default=False)
+
+
+def allow_introspection(*, allowed: bool) -> None:
+    """Say for the rest of the current task whether `__schema` and `__type` may be read; unsaid, they may not."""
+    _may_introspect.set(allowed)
+
+
+class _KnownDocuments:
+    """The documents that were parsed and found valid lately, by schema and text; at most 128, none over 16 KiB."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[GraphQLSchema, str], DocumentNode] = OrderedDict()
+
+    def get(self, schema: GraphQLSchema, text: str) -> DocumentNode | None:
+        key = (schema, text)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, schema: GraphQLSchema, text: str, document: DocumentNode) -> None:
+        if len(text) <= CACHED_LENGTH:
+            self._kept[(schema, text)] = document
+            if len(self._kept) > CACHED_DOCUMENTS:
+                self._kept.popitem(last=False)
+
+
+_known = _KnownDocuments()
+
+
+class QueryGuard(SchemaExtension):
+    """Measures each document, refuses what is too large, and validates the rest.
+
+    A document that was found valid lately is neither parsed nor validated again. `extensions.cost` of every response
+    says what was asked for, the limit, and what was left of it.
+    """
+
+    def __init__(self, *, execution_context: ExecutionContext | None = None) -> None:
+        super().__init__(execution_context=execution_context)
+        self._cost = 0
+        self._is_known = False
+
+    def on_parse(self) -> Iterator[None]:
+        """Take a known document from the cache, or have it parsed with a limit on its tokens."""
+        context = self.execution_context
+        context.graphql_document = _known.get(_core(context), context.query or "")
+        self._is_known = context.graphql_document is not None
+        context.parse_options["max_tokens"] = MAX_TOKENS
+        yield
+        for error in context.pre_execution_errors or ():
+            if isinstance(error, GraphQLSyntaxError) and _TOO_MANY_TOKENS in error.message:
+                error.original_error = LimitExceeded(
+                    f"The document has more than {MAX_TOKENS} tokens.",
+                    hint="Move values into variables, and split the document into several requests.",
+                )
+
+    def on_validate(self) -> Iterator[None]:
+        """Measure, then validate unless it is known; what is found here keeps the operation from being executed."""
+        context = self.execution_context
+        try:
+            self._measure(context)
+            context.pre_execution_errors = None if self._is_known else self._validate(context)
+        except Refusal as refusal:
+            context.pre_execution_errors = [GraphQLError(refusal.message, original_error=refusal)]
+        context.validation_rules = ()
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Return the cost of this operation, for `extensions` of the response."""
+        remaining = max(0, MAX_COST - self._cost)
+        return {"cost": {"requested": self._cost, "limit": MAX_COST, "remaining": remaining}}
+
+    def _measure(self, context: ExecutionContext) -> None:
+        document = cast("DocumentNode", context.graphql_document)
+        operation = _selected(document, context)
+        reader = ShapeReader(_core(context), document, context.variables)
+        measures = {id(node): reader.measure(node) for node in _operations(document)}
+        measure = measures[id(operation)]
+        self._cost = measure.cost
+        _refuse_size(measure)
+        if measure.introspects and not _may_introspect.get():
+            raise IntrospectionForbidden
+
+    def _validate(self, context: ExecutionContext) -> list[GraphQLError] | None:
+        document = cast("DocumentNode", context.graphql_document)
+        text = context.query or ""
+        if _ESCAPED_NUL.search(text):
+            visit(document, _NulFinder())
+        OverlapCounter(document).count()
+        schema = _core(context)
+        rules = (*context.validation_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        errors = validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=True)
+        if errors:
+            return errors
+        _known.keep(schema, text, document)
+        return None
+
+
+class IntrospectionForbidden(Forbidden):
+    """The caller may not read the type system here; the printed schema is public in the repository."""
+
+    hint = "Use the schema that is published as graphql/schema.graphql, or sign in as staff."
+
+    def __init__(self) -> None:
+        super().__init__("schema.introspect")
+
+
+class _NulFinder(Visitor):
+    """Refuses the character NUL in a string literal: PostgreSQL cannot store it."""
+
+    def enter_string_value(self, node: StringValueNode, *_args: object) -> None:
+        if "\x00" in node.value:
+            raise BadUserInput("A string in the document contains the character NUL (U+0000), which cannot be stored.")
+
+
+def _core(context: ExecutionContext) -> GraphQLSchema:
+    return context.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Strawberry's own extensions read it too
+
+
+def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+
+
+def _selected(document: DocumentNode, context: ExecutionContext) -> OperationDefinitionNode:
+    """Return the operation that will run; Strawberry would take the first of several when none was named."""
+    operations = _operations(document)
+    asked: str | None = context._provided_operation_name  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the public name hides that none was sent
+    if asked is None and len(operations) > 1:
+        raise BadUserInput(
+            f"The document holds {len(operations)} operations and 'operationName' names none of them.",
+            hint="Send operationName, or one operation per document.",
+        )
+    return next(node for node in operations if asked is None or (node.name and node.name.value == asked))
+
+
+def _refuse_size(measure: Measure) -> None:
+    if measure.depth > MAX_DEPTH:
+        raise LimitExceeded(
+            f"The operation is {measure.depth} levels deep; {MAX_DEPTH} are allowed.",
+            hint="Read the inner objects in a second request, by their ids.",
+        )
+    if measure.cost > MAX_COST:
+        raise LimitExceeded(
+            f"The operation costs {measure.cost}; {MAX_COST} are allowed. A field costs 1, and 'first', 'last' and "
+            "'ids' multiply what they select.",
+            hint="Ask for smaller pages, or for fewer fields inside of lists.",
+        )
