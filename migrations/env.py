@@ -6,9 +6,9 @@
 import asyncio
 import importlib
 import pkgutil
-from typing import Any
+from typing import Any, cast
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 from alembic import context
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -65,9 +65,10 @@ def migrate(connection: Connection) -> None:
 async def connect() -> None:
     """Open the one connection, which is also closed for good: its session variables must not go back to a pool."""
     dsn: str = context.config.attributes["dsn"]
+    connect = cast("Any", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] - typed in part only
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(dsn, timeout=10),
+        async_creator=lambda: connect(dsn, timeout=10),
         poolclass=pool.NullPool,
     )
     async with engine.connect() as connection:

@@ -8,9 +8,9 @@ import ast
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -66,7 +66,8 @@ def _assigned_strings(path: Path) -> dict[str, str | None]:
 
 async def pending(dsn: str) -> Pending:
     """Compare database and code; `dsn` may be the application's own login, which may read the version."""
-    connection = await asyncpg.connect(dsn, timeout=10)
+    connect = cast("Any", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] - typed in part only
+    connection = await connect(dsn, timeout=10)
     try:
         current: str | None = None
         if await connection.fetchval("select to_regclass('public.alembic_version') is not null"):

@@ -81,7 +81,7 @@ class Target:
 
 
 def parse(address: SecretStr) -> Target:
-    """Read an operator's address (postgres://, postgresql://, postgresql+asyncpg://, also with ?host=/socket/folder)."""
+    """Read an operator's address: postgres://, postgresql:// or postgresql+asyncpg://, also with ?host=/folder."""
     try:
         url = make_url(address.get_secret_value().strip())
         port = int(str(url.query.get("port") or url.port or 5432))
@@ -93,7 +93,7 @@ def parse(address: SecretStr) -> Target:
     if unknown:
         raise BadDatabaseAddress(
             f"The database address has parameters that are not supported: {', '.join(unknown)}.",
-            hint=f"Only {', '.join(sorted(PARAMETERS))} are; certificates are found through PGSSLROOTCERT and its like.",
+            hint=f"Only {', '.join(sorted(PARAMETERS))} are; certificates are found through PGSSLROOTCERT.",
         )
     if not url.username or not url.database:
         raise BadDatabaseAddress("The database address names no user or no database.")

@@ -16,8 +16,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import structlog
@@ -85,7 +86,7 @@ class Cluster:
         self.folder = data / "postgres"
         self.log_path = data / "postgres.log"
         self.port = port or 5432
-        self.sockets = data
+        self.sockets = data / "run"
         self._listens = port is not None
         self._fast = fast
         self._watchdog = watchdog
@@ -103,6 +104,15 @@ class Cluster:
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a cluster already."""
+        return (self.folder / "PG_VERSION").exists()
+
+    def find_running(self) -> None:
+        """Find the socket of a cluster that another process runs, instead of starting it."""
+        self.sockets = socket_folder(self.data, self._account)
+
     def dsn(self, user: str = ADMIN, database: str = "postgres") -> str:
         """Address of `database` over the socket, in the form asyncpg takes."""
         port = f"&port={self.port}" if self._listens else ""
@@ -110,11 +120,11 @@ class Cluster:
 
     def start(self) -> None:
         """Set up the folder if it is new, start PostgreSQL and return when it takes connections."""
-        self.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _acquire(self.data / "postgres.lock")
         try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            self._lock = _acquire(self.data / "postgres.lock")
             self.sockets = socket_folder(self.data, self._account)
-            if not (self.folder / "PG_VERSION").exists():
+            if not self.exists:
                 self._initialise()
             self._check_version()
             _clear_stale_pid_file(self.folder)
@@ -125,6 +135,12 @@ class Cluster:
             self._thread = threading.Thread(target=self._supervise, name="evalium-postgres", daemon=True)
             self._thread.start()
             self._await_ready()
+        except PermissionError as error:
+            self.stop()
+            raise ClusterError(
+                f"This user may not use {error.filename}.",
+                hint="Start as the user who made the data directory, or set EVALIUM_DATA to a folder of your own.",
+            ) from error
         except BaseException:
             self.stop()
             raise
@@ -141,11 +157,14 @@ class Cluster:
             if not self._thread.is_alive():
                 self._thread = None
         self._process = None
+        if self._lock is not None and self.sockets.parent != self.data:
+            with contextlib.suppress(OSError):  # a folder for short paths outlives us only if something else is in it
+                self.sockets.rmdir()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -154,7 +173,8 @@ class Cluster:
 
     def _launch(self, folder: Path, program: str, arguments: list[str], log_to: int) -> subprocess.Popen[bytes]:
         assert self._lock is not None  # noqa: S101 - start() holds it
-        command = [sys.executable, "-I", "-S", str(CHILD), "run", str(os.getpid())]
+        mode = "loose" if self._watchdog else "tied"
+        command = [sys.executable, "-I", "-S", str(CHILD), mode, str(os.getpid())]
         command += [str(self._account.uid), str(self._account.gid), str(folder), str(self._programs / program)]
         return subprocess.Popen(  # noqa: S603 - our own launcher with our own arguments
             [*command, *arguments],
@@ -245,7 +265,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def _opened_log(path: Path) -> Iterator[int]:
+def _opened_log(path: Path) -> Generator[int]:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         yield handle
@@ -254,7 +274,7 @@ def _opened_log(path: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _guarded(pid: int) -> Iterator[None]:
+def _guarded(pid: int) -> Generator[None]:
     """Keep a process beside `pid` that interrupts it when we vanish: its standard input is a pipe that we hold."""
     command = [sys.executable, "-I", "-S", str(CHILD), "watch", str(pid)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:  # noqa: S603 - our own
@@ -276,7 +296,7 @@ def _acquire(path: Path) -> int:
             if _runs(holder) or time.monotonic() > deadline:
                 os.close(handle)
                 raise DataDirectoryInUse(
-                    f"Another Evalium (process {holder or 'unknown'}) is already using the data directory {path.parent}."
+                    f"Another Evalium (process {holder or 'unknown'}) already uses the data directory {path.parent}."
                 ) from None
             time.sleep(0.02)
         else:
@@ -298,7 +318,7 @@ def _runs(pid: str) -> bool:
 
 
 def _clear_stale_pid_file(folder: Path) -> None:
-    """Remove a postmaster.pid that a killed machine or container left, whose process id now belongs to another program.
+    """Remove a postmaster.pid that a killed machine or container left; its number may be another program's by now.
 
     We hold the lock that every process of ours inherits; only a server started by hand could still be there, and on
     Linux its working directory gives it away. Elsewhere PostgreSQL's own check decides.
@@ -308,7 +328,7 @@ def _clear_stale_pid_file(folder: Path) -> None:
         return
     lines = path.read_text(errors="replace").splitlines()
     pid = lines[0].strip() if lines else ""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or another user's and so not ours
         if pid.isdecimal() and Path(f"/proc/{pid}/cwd").resolve(strict=True) == folder.resolve():
             raise DataDirectoryInUse(
                 f"A PostgreSQL started by hand (process {pid}) runs on {folder}.", hint=f"Stop it: kill -INT {pid}"

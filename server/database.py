@@ -8,9 +8,9 @@
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Generator
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
@@ -18,15 +18,15 @@ from migrations import run
 from server import provision
 from server.addresses import DatabaseAddress, Target, parse
 from server.cluster import ADMIN, Cluster
+from server.driver import connected
 from server.settings import Settings, signing_key
 from server.setup_errors import DatabaseUnreachable, MigrationsPending, UnsafeLogin
 
 DATABASE = "evalium"
-CONNECT_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def embedded(settings: Settings) -> Iterator[Cluster | None]:
+def embedded(settings: Settings) -> Generator[Cluster | None]:
     """Run the embedded PostgreSQL for the length of the block; None when DATABASE_URL names another one."""
     if settings.database_url is not None:
         yield None
@@ -66,23 +66,32 @@ async def prepare_external(given: SecretStr, admin_given: SecretStr | None, key:
     An administrator's is used to provision, and the application gets a login of its own. A plain login is used as it
     is once it is shown to be safe; it is provisioned for first when an administrator's address is given beside it.
     """
+    address = await external_address(given, admin_given, key)
+    if address.admin_dsn is not None:
+        login = parse(SecretStr(address.app_dsn))
+        ours = login.user == provision.derived_login(login.database)
+        password = login.password.get_secret_value() if ours and login.password is not None else None
+        async with connected(address.admin_dsn) as connection:
+            await provision.provision(connection, login=login.user, password=password)
+    async with connected(address.app_dsn) as connection:
+        provision.require_safe(await provision.standing(connection))
+    return address
+
+
+async def external_address(given: SecretStr, admin_given: SecretStr | None, key: Ed25519PrivateKey) -> DatabaseAddress:
+    """Work out the addresses that `prepare_external` returns, and change nothing."""
     target = parse(given)
     admin = None if admin_given is None else parse(admin_given)
     async with connected(target.dsn) as connection:
         login = await provision.standing(connection)
-        if login.administers:
-            password = provision.derived_password(key.private_bytes_raw(), target.database)
-            app = target.as_login(provision.derived_login(target.database), password)
-            await provision.provision(connection, login=app.user, password=password)
-            admin = admin or target
-        else:
-            app = target
-    if admin is not None and not login.administers:
+    if login.administers:
+        password = provision.derived_password(key.private_bytes_raw(), target.database)
+        app = target.as_login(provision.derived_login(target.database), password)
+        admin = admin or target
+    else:
+        app = target
+    if admin is not None:
         _require_same_database(admin, app)
-        async with connected(admin.dsn) as connection:
-            await provision.provision(connection, login=app.user)
-    async with connected(app.dsn) as connection:
-        provision.require_safe(await provision.standing(connection))
     return DatabaseAddress(app=app.sqlalchemy, app_dsn=app.dsn, admin_dsn=None if admin is None else admin.dsn)
 
 
@@ -105,19 +114,3 @@ async def migrate(address: DatabaseAddress) -> str:
     if state:
         raise MigrationsPending(f"The database is at revision {state.current or 'none'}, the code at {state.head}.")
     return state.head
-
-
-@contextlib.asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Open one connection for a block; says `DatabaseUnreachable` instead of the many ways in which that fails."""
-    try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        where = parse(SecretStr(dsn))
-        raise DatabaseUnreachable(
-            f"No connection to database '{where.database}' at {where.host}:{where.port} as '{where.user}': {error}."
-        ) from error
-    try:
-        yield connection
-    finally:
-        await connection.close()

@@ -14,8 +14,9 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 
+from server.driver import Connection
 from server.setup_errors import DatabaseTooOld, MissingPrivilege, UnsafeLogin
 
 OWNER = "evalium_owner"
@@ -38,8 +39,6 @@ LIMITS = {
 }
 """Defaults of every session. An open writing transaction holds back every live stream of the cluster, hence the last
 two limits; transaction_timeout exists since PostgreSQL 17."""
-
-Connection = asyncpg.Connection
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,8 @@ async def _make_roles(admin: Connection, me: Standing, login: str, password: str
     if not me.superuser:
         options = " WITH INHERIT TRUE, SET TRUE" if me.version >= MEMBERSHIP_OPTIONS_SINCE else ""
         await admin.execute(f"GRANT {OWNER} TO CURRENT_USER{options}")
-    await _leave_other_roles(admin, login)
+    if login.startswith(LOGIN):  # ours; another login keeps its roles, and is refused if one of them is dangerous
+        await _leave_other_roles(admin, login)
 
 
 async def _password_fits(admin: Connection, me: Standing, login: str, password: str) -> bool:
@@ -191,7 +191,8 @@ def verifies(verifier: str, password: str) -> bool:
 
 async def _leave_other_roles(admin: Connection, login: str) -> None:
     others = await admin.fetch(
-        "select g.rolname from pg_auth_members m join pg_roles g on g.oid = m.roleid join pg_roles l on l.oid = m.member"
+        "select g.rolname from pg_auth_members m"
+        " join pg_roles g on g.oid = m.roleid join pg_roles l on l.oid = m.member"
         " where l.rolname = $1 and g.rolname <> $2",
         login,
         APP,
@@ -211,6 +212,9 @@ async def _open_database(admin: Connection, me: Standing, login: str) -> None:
     await admin.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     await admin.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}")
     await admin.execute(f"GRANT USAGE ON SCHEMA public TO {APP}, {MAINTENANCE}")
+    # Granting what one does not hold is only a warning to PostgreSQL.
+    if not await admin.fetchval(f"select has_schema_privilege('{OWNER}', 'public', 'CREATE')"):
+        raise MissingPrivilege(f"The administrator's login '{me.name}' does not own the database {database}.")
 
 
 def limits(version: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ import base64
 import binascii
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +95,7 @@ class Settings(BaseSettings):
 
 def unknown_variables() -> list[str]:
     """Name the EVALIUM_ variables of the environment that no setting reads: most often a misspelling."""
-    known = {field.validation_alias for field in Settings.model_fields.values()}
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
     return sorted(name for name in os.environ if name.startswith("EVALIUM_") and name not in known)
 
 
@@ -132,8 +133,8 @@ def _create_key_file(path: Path) -> None:
     path.parent.parent.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle, name = tempfile.mkstemp(dir=path.parent)  # readable by us alone
+    draft = Path(name)
     with os.fdopen(handle, "wb") as file:
         file.write(pem)
         file.flush()

@@ -24,7 +24,7 @@ class SigningKeyError(SetupError):
     hint = "Give EVALIUM_SIGNING_KEY an Ed25519 private key (PEM, or its 32-byte seed in base64), or leave it unset."
 
 
-class DataDirectoryInUse(SetupError):
+class DataDirectoryInUse(SetupError):  # noqa: N818 - named for what is wrong
     """Another server holds the lock of this data directory."""
 
     hint = "Stop the other server, or give this one its own folder with EVALIUM_DATA."
@@ -36,37 +36,43 @@ class ClusterError(SetupError):
     hint = "Read the end of the log named above, or set DATABASE_URL to use a PostgreSQL of your own."
 
 
-class DatabaseUnreachable(SetupError):
+class DatabaseUnreachable(SetupError):  # noqa: N818 - named for what is wrong
     """The database given by DATABASE_URL does not answer; trying again later is sensible."""
 
     hint = "Check host, port, database name and password of DATABASE_URL, and that the server accepts connections."
 
 
-class DatabaseTooOld(SetupError):
+class DatabaseRefused(SetupError):  # noqa: N818 - named for what is wrong
+    """The database answers, and says no: wrong password, no such database, not allowed to connect."""
+
+    hint = "Check user, password and database name of the address; the database must exist already."
+
+
+class DatabaseTooOld(SetupError):  # noqa: N818 - named for what is wrong
     """The server is older than PostgreSQL 15, on which row security and views behave differently."""
 
     hint = "Use PostgreSQL 15 or newer, or unset DATABASE_URL to use the embedded PostgreSQL 18."
 
 
-class BadDatabaseAddress(SetupError):
+class BadDatabaseAddress(SetupError):  # noqa: N818 - named for what is wrong
     """DATABASE_URL is not an address that we understand."""
 
     hint = "Write postgresql://user:password@host:5432/database, or ...@/database?host=/socket/directory."
 
 
-class UnsafeLogin(SetupError):
+class UnsafeLogin(SetupError):  # noqa: N818 - named for what is wrong
     """The application's login could see or change rows of every tenant, so it is refused."""
 
     hint = "Give DATABASE_URL an administrator's address (the safe login is then made for you), or mend the login."
 
 
-class MissingPrivilege(SetupError):
+class MissingPrivilege(SetupError):  # noqa: N818 - named for what is wrong
     """The administrator's login may not do what setting up the database needs."""
 
     hint = "Use a superuser, or the owner of the database with CREATEROLE, in EVALIUM_ADMIN_DATABASE_URL."
 
 
-class MigrationsPending(SetupError):
+class MigrationsPending(SetupError):  # noqa: N818 - named for what is wrong
     """The database is behind the code and no administrator's address was given."""
 
     hint = "Set EVALIUM_ADMIN_DATABASE_URL to an administrator's address and run 'evalium migrate'."

@@ -10,7 +10,8 @@ from migrations import run
 from server import provision
 from server.addresses import DatabaseAddress
 from server.cluster import Cluster
-from server.database import address_in, connected, prepare_embedded
+from server.database import address_in, prepare_embedded
+from server.driver import connected
 
 TEMPLATE = "evalium_template"
 

@@ -1,0 +1,219 @@
+"""What `evalium doctor` looks at: every condition of a healthy service, what is wrong with it, and what to type.
+
+It changes nothing: a data directory that does not exist is not made, and an embedded PostgreSQL that does not run is
+started for the examination only.
+"""
+
+import asyncio
+import contextlib
+import stat
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redis import asyncio as redis
+from redis.exceptions import RedisError
+
+from migrations import run
+from server import provision, web
+from server.cluster import Cluster
+from server.database import DATABASE, address_in, external_address
+from server.driver import Connection, connected
+from server.postgres_files import carried_programs
+from server.settings import Settings, signing_key, unknown_variables
+from server.setup_errors import DataDirectoryInUse, SetupError
+
+ECHO_CHANNEL = "evalium_doctor"
+PATIENCE_SECONDS = 3.0
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit", "data_checksums")
+
+
+class Health(StrEnum):
+    """How bad a finding is: the service runs well, runs with a flaw, or cannot run."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its name, how it is, what is seen, and what to type if it is not well."""
+
+    name: str
+    health: Health
+    message: str
+    advice: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything and return one or more findings for each subject, in the order in which to mend them."""
+    findings = [_variables(), _key(settings), _data_directory(settings)]
+    if settings.database_url is None:
+        findings.append(_programs())
+    findings += await _database(settings)
+    if settings.redis_url is not None:
+        findings.append(await _redis(settings.redis_url.get_secret_value()))
+    findings.append(_assets())
+    return findings
+
+
+def _variables() -> Finding:
+    unknown = unknown_variables()
+    if unknown:
+        return Finding("settings", Health.WARN, f"No setting reads {', '.join(unknown)}.", "See docs/settings.md.")
+    return Finding("settings", Health.OK, "Every EVALIUM_ variable is known.")
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.signing_key is None and not (settings.data / "keys" / "signing.pem").exists():
+        return Finding("signing key", Health.OK, "None yet; the first start makes one.")
+    try:
+        signing_key(settings)
+    except (SetupError, OSError) as error:
+        return _failed("signing key", error)
+    return Finding("signing key", Health.OK, "An Ed25519 key is in place.")
+
+
+def _data_directory(settings: Settings) -> Finding:
+    folder, name = settings.data, "data directory"
+    if not folder.exists():
+        return Finding(name, Health.OK, f"{folder} does not exist yet; the first start makes it.")
+    if not folder.is_dir():
+        return Finding(name, Health.FAIL, f"{folder} is not a folder.", "Set EVALIUM_DATA to a folder.")
+    if folder.stat().st_mode & stat.S_IWOTH:
+        return Finding(name, Health.WARN, f"Everybody may write to {folder}.", f"chmod o-w '{folder}'")
+    return Finding(name, Health.OK, str(folder))
+
+
+def _programs() -> Finding:
+    try:
+        return Finding("embedded PostgreSQL", Health.OK, str(carried_programs()))
+    except SetupError as error:
+        return _failed("embedded PostgreSQL", error)
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    try:
+        async with _reached(settings) as dsn:
+            if dsn is None:
+                return [Finding("database", Health.OK, "None yet; 'make serve' makes it.")]
+            async with connected(dsn) as connection:
+                return [
+                    await _version(connection),
+                    await _login(connection),
+                    await _maintenance(connection),
+                    await _migrations(dsn),
+                    *await _durability(connection),
+                    await _wake_up(dsn, connection),
+                ]
+    except (SetupError, OSError, run.BrokenHistory) as error:
+        return [_failed("database", error)]
+
+
+@contextlib.asynccontextmanager
+async def _reached(settings: Settings) -> AsyncGenerator[str | None]:
+    """Give the application's address of the database; None where the embedded one was never set up."""
+    if settings.database_url is not None:
+        app = await external_address(settings.database_url, settings.admin_database_url, signing_key(settings))
+        yield app.app_dsn
+        return
+    cluster = Cluster(settings.data)
+    if not cluster.exists:
+        yield None
+        return
+    try:
+        await asyncio.to_thread(cluster.start)
+    except DataDirectoryInUse:
+        cluster.find_running()
+    try:
+        yield address_in(cluster, DATABASE).app_dsn
+    finally:
+        await asyncio.to_thread(cluster.stop)
+
+
+async def _version(connection: Connection) -> Finding:
+    number = (await provision.standing(connection)).version
+    return Finding("database", Health.OK, f"PostgreSQL {number // 10000}.{number % 10000} answers.")
+
+
+async def _login(connection: Connection) -> Finding:
+    login = await provision.standing(connection)
+    if login.dangers:
+        advice = "Give DATABASE_URL an administrator's address, and start once."
+        return Finding("application's login", Health.FAIL, f"'{login.name}': {'; '.join(login.dangers)}.", advice)
+    return Finding("application's login", Health.OK, f"'{login.name}' owns nothing and bypasses nothing.")
+
+
+async def _maintenance(connection: Connection) -> Finding:
+    bypasses = await connection.fetchval("select rolbypassrls from pg_roles where rolname = $1", provision.MAINTENANCE)
+    if not bypasses:
+        return Finding(
+            "maintenance role",
+            Health.WARN,
+            f"{provision.MAINTENANCE} is missing or does not bypass row security, so it cannot take a full backup.",
+            f"As a superuser: ALTER ROLE {provision.MAINTENANCE} BYPASSRLS;",
+        )
+    return Finding("maintenance role", Health.OK, f"{provision.MAINTENANCE} can take full backups.")
+
+
+async def _migrations(dsn: str) -> Finding:
+    state = await run.pending(dsn)
+    if state:
+        message = f"The database is at revision {state.current or 'none'}, the code at {state.head}."
+        return Finding("migrations", Health.FAIL, message, "evalium migrate")
+    return Finding("migrations", Health.OK, f"At the newest revision, {state.head}.")
+
+
+async def _durability(connection: Connection) -> list[Finding]:
+    findings: list[Finding] = []
+    for name in DURABLE:
+        value = await connection.fetchval("select current_setting($1)", name)
+        if value != "off":
+            findings.append(Finding(name, Health.OK, f"{name} is {value}."))
+        else:
+            message = f"{name} is off: a power cut can lose or damage answers that were acknowledged."
+            advice = f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf();"
+            if name == "data_checksums":
+                advice = "Stop PostgreSQL and run pg_checksums --enable."
+            findings.append(Finding(name, Health.WARN, message, advice))
+    return findings
+
+
+async def _wake_up(dsn: str, sender: Connection) -> Finding:
+    """Ring ourselves through PostgreSQL: a pooler in transaction mode swallows every ring without an error."""
+    heard = asyncio.Event()
+    try:
+        async with connected(dsn) as listener:
+            await listener.add_listener(ECHO_CHANNEL, lambda *_: heard.set())
+            await sender.execute(f"NOTIFY {ECHO_CHANNEL}")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await heard.wait()
+    except TimeoutError:
+        message = "A NOTIFY did not come back; live streams fall back to slow polling."
+        advice = "Give DATABASE_URL the server's own address, not that of a pooler in transaction mode."
+        return Finding("wake-ups", Health.WARN, message, advice)
+    return Finding("wake-ups", Health.OK, "A NOTIFY came back.")
+
+
+async def _redis(url: str) -> Finding:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), redis.from_url(url) as client:  # pyright: ignore[reportUnknownMemberType] - typed in part only
+            await client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues] - likewise
+    except (RedisError, OSError, ValueError, TimeoutError) as error:
+        message = f"The Redis of REDIS_URL does not answer: {error or 'no answer in time'}."
+        return Finding("redis", Health.FAIL, message, "Start it, or unset REDIS_URL.")
+    return Finding("redis", Health.OK, "Redis answers.")
+
+
+def _assets() -> Finding:
+    folder = web.find_dist()
+    if not folder.is_dir():
+        return Finding("web pages", Health.WARN, f"{folder} is missing; the API is whole without it.", "make web")
+    return Finding("web pages", Health.OK, str(folder))
+
+
+def _failed(name: str, error: Exception) -> Finding:
+    if isinstance(error, SetupError):
+        return Finding(name, Health.FAIL, error.message, error.advice)
+    return Finding(name, Health.FAIL, str(error), "Read the message; it names the file or address.")
