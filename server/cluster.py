@@ -246,7 +246,8 @@ class Cluster:
                 pause = 0.05 if time.monotonic() - started > START_SECONDS else min(pause * 2, 5.0)
 
     def _await_ready(self) -> None:
-        ask = [self._programs / "pg_isready", "-q", "-h", str(self.sockets), "-p", str(self.port), "-t", "2"]
+        ask = [self._programs / "pg_isready", "-q", "-h", str(self.sockets), "-p", str(self.port)]
+        ask += ["-t", "2", "-U", ADMIN, "-d", "postgres"]
         deadline = time.monotonic() + START_SECONDS
         first: subprocess.Popen[bytes] | None = None
         while time.monotonic() < deadline:

@@ -95,22 +95,28 @@ def reachable_programs(programs: Path, account: Account) -> Path:
     status = (programs / "postgres").stat()
     mark = hashlib.sha256(f"{source}:{status.st_size}:{status.st_mtime_ns}".encode()).hexdigest()[:16]
     target = PROGRAM_CACHE / f"postgresql-{mark}"
+    parts = {source: Path(source.name)}
+    if source.parent.name == CARRIER:  # its programs find their libraries beside the package, by a relative path
+        libraries = source.parent.with_name(f"{CARRIER}.libs")
+        parts = {source: Path(CARRIER, source.name), libraries: Path(libraries.name)}
     try:
         if not target.exists():
-            _copy_installation(source, target)
+            _copy_installation(parts, target)
     except OSError as error:
         raise ClusterError(
             f"PostgreSQL cannot run as root, its user cannot reach {source}, and copying to {target} failed: {error}.",
             hint=f"Work in a folder that others may enter, make {PROGRAM_CACHE} writable, or set DATABASE_URL.",
         ) from error
-    return target / "bin"
+    return target / parts[source] / programs.name
 
 
-def _copy_installation(source: Path, target: Path) -> None:
+def _copy_installation(parts: dict[Path, Path], target: Path) -> None:
+    """Copy each part to its place below `target`, readable by all; `target` appears when complete, or not at all."""
     PROGRAM_CACHE.mkdir(parents=True, mode=0o755, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=PROGRAM_CACHE))
     try:
-        shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True)
+        for source, place in parts.items():
+            shutil.copytree(source, draft / place, symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
                 mode = path.stat().st_mode
