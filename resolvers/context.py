@@ -5,18 +5,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 from dataloaders.registry import Loaders
 from models.capabilities import Capability
-from realtime.cursors import Cursors
 from realtime.hub import Hub
 from services import idempotency, identity
 from services.idempotency import Answer, Request
-from services.refusals import Forbidden
+from services.refusals import Forbidden, Unauthenticated
 from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office, Work
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +28,7 @@ class House:
     office: Office
     hub: Hub
     tokens: Tokens
-    cursors: Cursors
+    cursor_secret: bytes
 
 
 class Context:
@@ -50,6 +49,18 @@ class Context:
         self._snapshot: Work | None = None
         self._capabilities: frozenset[Capability] | None = None
         self.loaders = Loaders(self.reading)
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The viewer's tenant; a viewer without one is refused."""
+        if self.viewer.tenant_id is None:
+            raise Unauthenticated("This needs a token, and none was sent.")
+        return self.viewer.tenant_id
+
+    async def start_streaming(self) -> None:
+        """Read in short transactions from here on."""
+        await self.refresh()
+        self.streaming = True
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Work, None]:

@@ -76,3 +76,13 @@ class MigrationsPending(SetupError):  # noqa: N818 - named for what is wrong
     """The database is behind the code and no administrator's address was given."""
 
     hint = "Set EVALIUM_ADMIN_DATABASE_URL to an administrator's address and run 'evalium migrate'."
+
+
+class PortTaken(SetupError):  # noqa: N818 - named for what is wrong
+    """Another program listens on the port already."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"{host}:{port} cannot be listened on; most likely another program does already.",
+            hint="Stop it, or choose another port: EVALIUM_PORT=8001 make serve",
+        )

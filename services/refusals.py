@@ -37,6 +37,13 @@ class Unauthenticated(Denial):
     hint = "Send a valid token as 'Authorization: Bearer …', or sign in again."
 
 
+class AccessChanged(Denial):
+    """A stream was ended because the rights of its principal changed while it was open."""
+
+    code = "ACCESS_CHANGED"
+    hint = "Connect again: what you may see is decided anew."
+
+
 class Forbidden(Denial):
     """The caller is known but lacks the capability that the field declares."""
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 import structlog
 from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -51,7 +51,7 @@ class TenantConnection(asyncpg.Connection):
     __slots__ = ("variables",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType] - asyncpg has no types
         self.variables: dict[str, str] | None = None
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's own signature
@@ -60,7 +60,7 @@ class TenantConnection(asyncpg.Connection):
             settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in self.variables.items())
             query = f"{query} SELECT {settings}"
             self.variables = None
-        return await super().execute(query, *args, timeout=timeout)
+        return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType] - as above
 
 
 class _ScopedSession(Session):

@@ -1,0 +1,22 @@
+"""What can be followed, as opaque keys: whoever listens on the channel learns nothing from them."""
+
+import hashlib
+from typing import NewType
+from uuid import UUID
+
+Topic = NewType("Topic", str)
+
+
+def _topic(kind: str, *ids: UUID) -> Topic:
+    text = "/".join([kind, *map(str, ids)])
+    return Topic(hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+def assignment_sessions(tenant_id: UUID, assignment_id: UUID) -> Topic:
+    """Everything that happens in the sessions of one assignment."""
+    return _topic("assignment-sessions", tenant_id, assignment_id)
+
+
+def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
+    """Everything that happens in one session."""
+    return _topic("session-timeline", tenant_id, session_id)

@@ -1,0 +1,228 @@
+"""Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from models.sessions import EventKind
+from models.sessions import SessionEvent as EventRow
+from resolvers import sessions, streams
+from schema.access import Info, ask, follow, says, told
+from schema.nodes import local_id
+from services.refusals import BadUserInput
+
+if TYPE_CHECKING:
+    from schema.sessions import Session
+
+LARGEST_PAGE = 200
+
+SessionEventKind = strawberry.enum(EventKind, name="SessionEventKind", description="What happened in a session.")
+
+
+@strawberry.interface(description="Something that happened in a session. Rows are never changed or removed.")
+class SessionEvent:
+    """What every event says; a client that has never heard of a kind can still show it."""
+
+    row: strawberry.Private[EventRow]
+    seq: int = told("Position in the session's own order: 1, 2, 3 and so on, without gaps.")
+    kind: SessionEventKind = told("What happened.")
+    at: datetime = told("When, by the database's clock.")
+    client_at: datetime | None = told("When, by the candidate's clock, where the candidate's browser reported it.")
+    reason: str | None = told("Why, where a person decided it.")
+
+    @strawberry.field(description="The session as it is now; it may have moved on since this event.")
+    async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")]:
+        """Show the session."""
+        from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
+
+        return Session.of(await sessions.of_event(info.context, self.row.session_id))
+
+
+@strawberry.interface(description="Something that happened at one item of the paper.")
+class ItemEvent(SessionEvent):
+    """An event about an item."""
+
+    position: int | None = told("Position of the item in the candidate's paper, from 1.")
+
+
+@strawberry.type(description="The invitation was redeemed and the session made.")
+class SessionCreated(SessionEvent):
+    """Redeemed."""
+
+
+@strawberry.type(description="The candidate started; the clock runs.")
+class SessionStarted(SessionEvent):
+    """Started."""
+
+
+@strawberry.type(description="The candidate opened an item.")
+class ItemViewed(ItemEvent):
+    """Viewed."""
+
+
+@strawberry.type(description="An answer was saved or cleared.")
+class AnswerSaved(ItemEvent):
+    """Saved."""
+
+    revision: int = told("The client's revision of the answer; only ever grows.")
+    answered: bool = told("False when the answer was cleared.")
+
+
+@strawberry.type(description="The examination's window lost the focus.")
+class FocusLost(ItemEvent):
+    """Focus lost."""
+
+
+@strawberry.type(description="The examination's window has the focus again.")
+class FocusRegained(ItemEvent):
+    """Focus regained."""
+
+
+@strawberry.type(description="The candidate switched to another browser tab, or back.")
+class TabSwitched(ItemEvent):
+    """Tab switched."""
+
+
+@strawberry.type(description="Text was pasted into an answer.")
+class PasteDetected(ItemEvent):
+    """Pasted."""
+
+
+@strawberry.type(description="The candidate's browser lost its connection.")
+class Disconnected(ItemEvent):
+    """Disconnected."""
+
+
+@strawberry.type(description="The candidate's browser is connected again.")
+class Reconnected(ItemEvent):
+    """Reconnected."""
+
+
+@strawberry.type(description="The candidate handed in.")
+class SessionSubmitted(SessionEvent):
+    """Submitted."""
+
+
+@strawberry.type(description="The time was over; what had been saved was handed in.")
+class SessionExpired(SessionEvent):
+    """Expired."""
+
+
+EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
+    EventKind.CREATED: SessionCreated,
+    EventKind.STARTED: SessionStarted,
+    EventKind.ITEM_VIEWED: ItemViewed,
+    EventKind.ANSWER_SAVED: AnswerSaved,
+    EventKind.FOCUS_LOST: FocusLost,
+    EventKind.FOCUS_REGAINED: FocusRegained,
+    EventKind.TAB_SWITCH: TabSwitched,
+    EventKind.PASTE_DETECTED: PasteDetected,
+    EventKind.DISCONNECTED: Disconnected,
+    EventKind.RECONNECTED: Reconnected,
+    EventKind.SUBMITTED: SessionSubmitted,
+    EventKind.EXPIRED: SessionExpired,
+}
+
+
+def show_event(row: EventRow) -> SessionEvent:
+    """Show an event as the type of its kind."""
+    kind = EventKind(row.kind)
+    shown = EVENT_TYPES[kind]
+    facts: dict[str, Any] = {}
+    if issubclass(shown, ItemEvent):
+        facts["position"] = row.payload.get("position")
+    if shown is AnswerSaved:
+        facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
+    return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
+
+
+@strawberry.type(description="Events in commit order, and the cursor from which to go on.")
+class EventPage:
+    """One page of a stream's past."""
+
+    cursor: str = told("Behind the last of these events: for `after` of the next page, or of the subscription.")
+    as_of: datetime = told("The database's clock when this was read.")
+    events: list[SessionEvent] = told("Oldest first.")
+
+    @classmethod
+    def of(cls, frame: streams.Frame) -> "EventPage":
+        """Show a page."""
+        events = [show_event(row) for row in frame.events]
+        return cls(cursor=frame.cursor, as_of=frame.as_of, events=events)
+
+
+@strawberry.type(description="What a stream delivers at once. Every event comes exactly once, in commit order.")
+class StreamFrame(EventPage):
+    """One frame of a live stream."""
+
+    heartbeat: bool = told("True when nothing happened for ten seconds: the cursor tells how far the stream is.")
+
+    @classmethod
+    def of(cls, frame: streams.Frame) -> "StreamFrame":
+        """Show a frame."""
+        events = [show_event(row) for row in frame.events]
+        return cls(cursor=frame.cursor, as_of=frame.as_of, events=events, heartbeat=frame.heartbeat)
+
+
+AssignmentId = Annotated[strawberry.ID, says("Global id of the assignment.")]
+SessionId = Annotated[strawberry.ID, says("Global id of the session.")]
+After = Annotated[
+    str | None,
+    says("Cursor of a frame, page or monitor of this very stream, at most seven days old; else CURSOR_EXPIRED."),
+]
+First = Annotated[int, says(f"At most this many events, 1 to {LARGEST_PAGE}.")]
+
+
+def _checked(first: int) -> int:
+    if not 1 <= first <= LARGEST_PAGE:
+        raise BadUserInput(f"A page has 1 to {LARGEST_PAGE} events, not {first}.", hint="Page on with the cursor.")
+    return first
+
+
+@strawberry.type
+class StreamsQuery:
+    """The past of the streams."""
+
+    @ask(
+        streams.assignment_events,
+        "What happened in an assignment's sessions after a cursor, or from the first event on.",
+    )
+    async def assignment_events(
+        self, info: Info, assignment_id: AssignmentId, after: After = None, first: First = 100
+    ) -> EventPage:
+        """Page through an assignment's events."""
+        assignment = local_id("Assignment", assignment_id, path=["assignmentId"])
+        return EventPage.of(await streams.assignment_events(info.context, assignment, after, _checked(first)))
+
+    @ask(streams.session_events, "One session's timeline after a cursor; from its beginning without one.")
+    async def session_events(
+        self, info: Info, session_id: SessionId, after: After = None, first: First = 100
+    ) -> EventPage:
+        """Page through a session's events."""
+        session = local_id("Session", session_id, path=["sessionId"])
+        return EventPage.of(await streams.session_events(info.context, session, after, _checked(first)))
+
+
+@strawberry.type
+class StreamsSubscription:
+    """The streams, live."""
+
+    @follow(streams.assignment_stream, "Follow an assignment's sessions, after a cursor or from now on.")
+    async def assignment_stream(
+        self, info: Info, assignment_id: AssignmentId, after: After = None
+    ) -> AsyncGenerator[StreamFrame, None]:
+        """Follow an assignment."""
+        assignment = local_id("Assignment", assignment_id, path=["assignmentId"])
+        async for frame in streams.assignment_stream(info.context, assignment, after):
+            yield StreamFrame.of(frame)
+
+    @follow(streams.session_stream, "Follow one session's timeline, after a cursor or from now on.")
+    async def session_stream(
+        self, info: Info, session_id: SessionId, after: After = None
+    ) -> AsyncGenerator[StreamFrame, None]:
+        """Follow a session."""
+        session = local_id("Session", session_id, path=["sessionId"])
+        async for frame in streams.session_stream(info.context, session, after):
+            yield StreamFrame.of(frame)

@@ -1,0 +1,157 @@
+"""The command line: `evalium serve`, `migrate`, `token`, `demo`, `doctor`, `sdl`."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from server import database, demo, doctor, logs, sdl, serving
+from server.cluster import Cluster
+from server.settings import Settings, signing_key
+from server.setup_errors import DataDirectoryInUse, SetupError
+from server.viewer import access_token
+from services import demonstration
+from services.refusals import Refusal
+from services.tokens import Tokens
+from services.work import Office
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    help="Evalium: assessments issued, sat, watched live, scored and accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Tell an operator what is wrong and what to type, instead of a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (SetupError, Refusal) as error:
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            console.print(f"evalium: {error.message}\n  {error.advice}", markup=False)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+@app.command()
+@_plainly
+def serve() -> None:
+    """Start everything, print addresses and tokens, and serve until Ctrl-C."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    serving.serve(settings)
+
+
+@app.command()
+@_plainly
+def migrate() -> None:
+    """Bring the database to the newest revision and print it."""
+
+    async def act() -> str:
+        async with _database() as address:
+            return await database.migrate(address)
+
+    typer.echo(f"The database is at revision {asyncio.run(act())}.")
+
+
+@app.command()
+@_plainly
+def token(
+    role: Annotated[str, typer.Option(help="One of: " + ", ".join(demonstration.ROLES))],
+    tenant: Annotated[str, typer.Option(help="One of: " + ", ".join(demonstration.TENANTS))] = "demo",
+) -> None:
+    """Print one access token of a demonstration tenant, and nothing else."""
+
+    async def act() -> str:
+        async with _database() as address:
+            office = Office(address.app, ring=lambda _topics: None, pool_size=2)
+            try:
+                persona = await demonstration.persona(office, tenant, role)
+            finally:
+                await office.close()
+            return access_token(Tokens(signing_key(Settings())), persona, datetime.now(UTC))
+
+    typer.echo(asyncio.run(act()))
+
+
+@app.command(name="demo")
+@_plainly
+def play(
+    pool: Annotated[Path | None, typer.Option(help="Question pool (JSON); a small one of our own by default.")] = None,
+    candidates: Annotated[int, typer.Option(min=3, max=500, help="How many people sit the examination.")] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 1,
+    speed: Annotated[float, typer.Option(min=0.1, max=1000, help="How much faster than life; 1 is life.")] = 60.0,
+) -> None:
+    """Play an examination day against the running server, and check what the proctor saw against the ledger."""
+    settings = Settings()
+    ok = demo.play(settings, demo.Plan(pool=pool, candidates=candidates, seed=seed, speed=speed))
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command(name="doctor")
+@_plainly
+def examine() -> None:
+    """Say what is wrong, and what to type."""
+    findings = asyncio.run(doctor.examine(Settings()))
+    raise typer.Exit(doctor.report(findings))
+
+
+@app.command(name="sdl")
+@_plainly
+def print_sdl(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 when the file is stale.")] = False,
+) -> None:
+    """Write graphql/schema.graphql from the code."""
+    if not sdl.refresh(check=check):
+        typer.echo("graphql/schema.graphql is stale: run 'make sdl', and name a breaking change in CHANGELOG.md.")
+        raise typer.Exit(1)
+
+
+@app.command()
+@_plainly
+def migration(message: Annotated[str, typer.Argument(help="What the migration does, in a few words.")]) -> None:
+    """Draft a migration from the difference between models and database."""
+
+    async def act() -> Path:
+        async with _database() as address:
+            return await database.draft(address, message)
+
+    typer.echo(f"Drafted {asyncio.run(act())}. Add row policies and grants by hand, and read it all.")
+
+
+@contextlib.asynccontextmanager
+async def _database() -> AsyncGenerator[database.DatabaseAddress, None]:
+    """Give the database's address: a running server's, or one started for the length of this command."""
+    settings = Settings()
+    if settings.database_url is not None:
+        yield await database.prepare(settings, None)
+        return
+    cluster = Cluster(settings.data)
+    try:
+        await asyncio.to_thread(cluster.start)
+    except DataDirectoryInUse:
+        cluster.find_running()
+    try:
+        yield await database.prepare(settings, cluster)
+    finally:
+        await asyncio.to_thread(cluster.stop)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,25 @@
+"""Structured logs on standard error: one JSON object a line, or coloured text on a terminal."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """Send our logs, and what libraries warn of, to standard error from `level` on."""
+    severity = logging.getLevelNamesMapping()[level.upper()]
+    human = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if human else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(severity),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(severity, logging.WARNING), stream=sys.stderr)

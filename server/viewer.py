@@ -1,0 +1,75 @@
+"""Bearer token to viewer: verifies and attaches, decides nothing (domain.md section 3)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.demonstration import Persona
+from services.refusals import Unauthenticated
+from services.tokens import LONGEST_LIFE, Claims, Tokens, TokenType
+from services.viewer import Via, Viewer
+
+LONGEST_NAME = 200
+
+
+def viewer_of(tokens: Tokens, token: str | None) -> Viewer:
+    """Return whoever bears the token; nobody when there is none; refuse one that does not verify."""
+    if token is None:
+        return Viewer.anonymous()
+    claims = tokens.verify(token, TokenType.ACCESS, TokenType.SESSION, TokenType.SERVICE)
+    name = str(claims.extra.get("name", ""))[:LONGEST_NAME]
+    match claims.type:
+        case TokenType.ACCESS:
+            return _staff(claims, name)
+        case TokenType.SERVICE:
+            return Viewer(
+                via=Via.SERVICE,
+                tenant_id=claims.tenant_id,
+                org_unit_id=claims.org_unit_id,
+                user_id=claims.subject,
+                scope_all=claims.scope_all,
+                name=name,
+                token_id=str(claims.token_id),
+                expires_at=claims.expires_at,
+            )
+        case _:
+            return Viewer(
+                via=Via.SESSION,
+                tenant_id=claims.tenant_id,
+                org_unit_id=_org_unit(claims),
+                session_id=claims.subject,
+                name=name or "candidate",
+                token_id=str(claims.token_id),
+                expires_at=claims.expires_at,
+            )
+
+
+def access_token(tokens: Tokens, persona: Persona, now: datetime) -> str:
+    """Mint an access token for a demonstration person; it lives as long as an access token may."""
+    return tokens.mint(
+        TokenType.ACCESS,
+        persona.user_id,
+        persona.tenant_id,
+        org_unit_id=persona.org_unit_id,
+        now=now,
+        expires_at=now + LONGEST_LIFE[TokenType.ACCESS],
+        role_ids=persona.role_ids,
+        name=persona.name,
+    )
+
+
+def _staff(claims: Claims, name: str) -> Viewer:
+    return Viewer(
+        via=Via.ACCESS,
+        tenant_id=claims.tenant_id,
+        org_unit_id=_org_unit(claims),
+        user_id=claims.subject,
+        name=name,
+        token_id=str(claims.token_id),
+        expires_at=claims.expires_at,
+    )
+
+
+def _org_unit(claims: Claims) -> UUID:
+    if claims.org_unit_id is None:
+        raise Unauthenticated("The token names no org unit.")
+    return claims.org_unit_id

@@ -1,0 +1,25 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.addresses import DatabaseAddress
+from services.work import Office
+from tests.factories import tenants
+
+
+@pytest.fixture(scope="module")
+async def rung() -> list:
+    """Topics that the office rang for, in order."""
+    return []
+
+
+@pytest.fixture(scope="module")
+async def office(database: DatabaseAddress, rung: list) -> AsyncIterator[Office]:
+    office = Office(database.app, ring=lambda topics: rung.extend(sorted(topics)), pool_size=24)
+    yield office
+    await office.close()
+
+
+@pytest.fixture(scope="module")
+async def world(office: Office) -> tenants.World:
+    return await tenants.found(office)
