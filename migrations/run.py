@@ -6,6 +6,7 @@ second to load, is not even imported.
 
 import ast
 import asyncio
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 VERSIONS = HERE / "versions"
+_alembic = threading.Lock()  # its context is one for the whole process; the lock between machines is in env.py
 
 
 class BrokenHistory(Exception):  # noqa: N818 - named for what is wrong
@@ -97,7 +99,8 @@ def downgrade_blocking(admin_dsn: str, revision: str) -> None:
     """Go back to `revision` ("base" for an empty database); for tests and for operators who know what they lose."""
     from alembic import command  # noqa: PLC0415 - see the module's docstring
 
-    command.downgrade(config(admin_dsn), revision)
+    with _alembic:
+        command.downgrade(config(admin_dsn), revision)
 
 
 def draft_blocking(admin_dsn: str, message: str) -> Path:
@@ -107,7 +110,8 @@ def draft_blocking(admin_dsn: str, message: str) -> Path:
     settings = config(admin_dsn)
     settings.attributes["compare"] = True
     number = int(head_on_disk().split("_")[0]) + 1
-    script = command.revision(settings, message=message, autogenerate=True, rev_id=f"{number:04d}")
+    with _alembic:
+        script = command.revision(settings, message=message, autogenerate=True, rev_id=f"{number:04d}")
     if script is None or isinstance(script, list):
         raise BrokenHistory(f"Drafting gave {script!r} instead of one revision.")
     return Path(script.path)
@@ -128,4 +132,5 @@ def config(admin_dsn: str) -> "Config":
 def _run(admin_dsn: str, head: str) -> None:
     from alembic import command  # noqa: PLC0415 - see the module's docstring
 
-    command.upgrade(config(admin_dsn), head)
+    with _alembic:
+        command.upgrade(config(admin_dsn), head)

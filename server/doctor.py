@@ -11,16 +11,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from migrations import run
 from server import provision, web
+from server.addresses import parse
 from server.cluster import Cluster
 from server.database import DATABASE, address_in, external_address
 from server.driver import Connection, connected
 from server.postgres_files import carried_programs
-from server.settings import Settings, signing_key, unknown_variables
+from server.settings import Settings, has_signing_key, signing_key, unknown_variables
 from server.setup_errors import DataDirectoryInUse, SetupError
 
 ECHO_CHANNEL = "evalium_doctor"
@@ -66,7 +69,7 @@ def _variables() -> Finding:
 
 
 def _key(settings: Settings) -> Finding:
-    if settings.signing_key is None and not (settings.data / "keys" / "signing.pem").exists():
+    if not has_signing_key(settings):
         return Finding("signing key", Health.OK, "None yet; the first start makes one.")
     try:
         signing_key(settings)
@@ -97,7 +100,7 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         async with _reached(settings) as dsn:
             if dsn is None:
-                return [Finding("database", Health.OK, "None yet; 'make serve' makes it.")]
+                return [Finding("database", Health.OK, "Not set up yet; the first start does it.")]
             async with connected(dsn) as connection:
                 return [
                     await _version(connection),
@@ -113,10 +116,13 @@ async def _database(settings: Settings) -> list[Finding]:
 
 @contextlib.asynccontextmanager
 async def _reached(settings: Settings) -> AsyncGenerator[str | None]:
-    """Give the application's address of the database; None where the embedded one was never set up."""
+    """Give the application's address of the database; None before the first start, which makes what it names."""
     if settings.database_url is not None:
-        app = await external_address(settings.database_url, settings.admin_database_url, signing_key(settings))
-        yield app.app_dsn
+        kept = has_signing_key(settings)
+        key = signing_key(settings) if kept else Ed25519PrivateKey.generate()
+        address = await external_address(settings.database_url, settings.admin_database_url, key)
+        plain = parse(SecretStr(address.app_dsn)) == parse(settings.database_url)
+        yield address.app_dsn if kept or plain else None
         return
     cluster = Cluster(settings.data)
     if not cluster.exists:

@@ -106,12 +106,17 @@ def signing_key(settings: Settings) -> Ed25519PrivateKey:
     """
     if settings.signing_key is not None:
         return parse_signing_key(settings.signing_key.get_secret_value())
-    path = settings.data / "keys" / "signing.pem"
+    path = _key_file(settings)
     if not path.exists():
         _create_key_file(path)
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SigningKeyError(f"Others on this machine can read the signing key {path}.", hint=f"chmod 600 {path}")
     return parse_signing_key(path.read_text("ascii"))
+
+
+def has_signing_key(settings: Settings) -> bool:
+    """Whether there is a key already, so that asking for it would not make one."""
+    return settings.signing_key is not None or _key_file(settings).exists()
 
 
 def parse_signing_key(text: str) -> Ed25519PrivateKey:
@@ -127,6 +132,10 @@ def parse_signing_key(text: str) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyError(f"The signing key is a {type(key).__name__}, not an Ed25519 private key.")
     return key
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.data / "keys" / "signing.pem"
 
 
 def _create_key_file(path: Path) -> None:
