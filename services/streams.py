@@ -112,7 +112,7 @@ async def events(work: Work, stream: Stream, after: Position, limit: int) -> Pag
     return Page(
         rows=found,
         position=Position(found[-1].xid, found[-1].id) if full else max(at.position, after),
-        head=at.position,
         as_of=at.as_of,
+        more=full,
         lagging=not full and bool(await work.session.scalar(lagging)),
     )

@@ -1,0 +1,91 @@
+"""The doorbell's wire: a supervised connection that survives whatever happens to the other end.
+
+Stock broadcaster backends hang or lose messages when their connection breaks (dependencies.md Q1). Here one task owns
+the wire, connects again with growing pauses, and says RESYNC after every connection, because anything may have been
+missed meanwhile. Messages carry keys only.
+"""
+
+import abc
+import asyncio
+import random
+from typing import Final
+
+import structlog
+from broadcaster import BroadcastBackend, Event
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "evalium.bell"
+RESYNC: Final = "*"
+"""The message after which every follower reads again."""
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+HEARTBEAT: Final = 1.0
+"""Seconds of silence after which the other end is asked whether it is there, and for how long it may think."""
+
+MOST_WAITING: Final = 1000
+
+
+class NotConnected(ConnectionError):  # noqa: N818 - says what is
+    """There is no connection to ring over at the moment."""
+
+
+class Bell(BroadcastBackend, abc.ABC):
+    """A broadcaster backend with a supervisor. `connected` tells whether the wire is up."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Start the supervisor; it does not matter whether the other end is there yet."""
+        self._supervisor = asyncio.create_task(self._supervise(), name="bell")
+
+    async def disconnect(self) -> None:
+        """End the supervisor and close the wire."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
+
+    async def subscribe(self, group: str) -> None:
+        """Listen to the one channel there is; the supervisor does so from the start."""
+        if group != CHANNEL:
+            raise ValueError(f"Only the channel {CHANNEL!r} exists.")
+
+    async def unsubscribe(self, group: str) -> None:
+        """Stop handing out messages; the wire closes with `disconnect`."""
+
+    async def next_published(self) -> Event:
+        """Wait for the next message."""
+        return await self._waiting.get()
+
+    def heard(self, message: str) -> None:
+        """Take a message from the wire; when too many wait, one RESYNC stands for them all."""
+        if self._waiting.full():
+            while not self._waiting.empty():
+                self._waiting.get_nowait()
+            message = RESYNC
+        self._waiting.put_nowait(Event(CHANNEL, message))
+
+    def opened(self) -> None:
+        """Note that the wire is up and listened to: whatever was missed is made up for."""
+        self.connected = True
+        self.heard(RESYNC)
+
+    @abc.abstractmethod
+    async def session(self) -> None:
+        """Connect, call `opened`, and pass messages to `heard` until the wire breaks; then return or raise."""
+
+    async def _supervise(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self.session()
+            except Exception as error:  # noqa: BLE001 - whatever broke, the wire is mended and the cause logged
+                log.warning("bell.broken", cause=repr(error)[:200], was_connected=self.connected)
+            pause = FIRST_PAUSE if self.connected else min(LONGEST_PAUSE, pause * 2)
+            self.connected = False
+            await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter

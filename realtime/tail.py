@@ -1,0 +1,91 @@
+"""The read loop of a stream: woken by the bell, but trusting only the table.
+
+Nothing is queued for a slow consumer: the next read happens when the last frame was taken.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, Protocol, TypeVar
+
+from realtime.cursors import Position
+
+T = TypeVar("T")
+
+LARGEST_BATCH: Final = 500
+
+
+class Wakes(Protocol):
+    """What the loop waits on."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until rung; false after `seconds` of silence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """What one read found: rows in order, the position behind them, and whether there is more or will be soon.
+
+    `more`: the page was full. `lagging`: rows are there that a transaction still running keeps back.
+    """
+
+    rows: Sequence[T]
+    position: Position
+    as_of: datetime
+    more: bool
+    lagging: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Generic[T]):
+    """What is delivered at once; a heartbeat has no rows and tells how far the stream is."""
+
+    rows: Sequence[T]
+    position: Position
+    as_of: datetime
+    heartbeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, in seconds: frames at most; reads and heartbeats at least; reads while rows are held back."""
+
+    frame: float = 0.05
+    poll: float = 2.0
+    heartbeat: float = 10.0
+    lag_first: float = 0.05
+    lag_most: float = 0.25
+
+
+async def follow(
+    bell: Wakes,
+    read: Callable[[Position, int], Awaitable[Page[T]]],
+    start: Position,
+    *,
+    pace: Pace = Pace(),
+) -> AsyncGenerator[Frame[T], None]:
+    """Yield frames for ever, from `start` on. The first one comes at once, so that a client has a cursor."""
+    clock = asyncio.get_running_loop().time
+    position = start
+    delivered = clock() - pace.heartbeat
+    lag = pace.lag_first
+    while True:
+        page = await read(position, LARGEST_BATCH)
+        position = page.position
+        if page.rows or clock() - delivered >= pace.heartbeat:
+            yield Frame(page.rows, position, page.as_of, heartbeat=not page.rows)
+            delivered = clock()
+        if page.more:
+            continue
+        patience = min(pace.poll, max(0.0, delivered + pace.heartbeat - clock()))
+        if page.lagging:
+            patience = min(patience, lag)
+            lag = min(pace.lag_most, lag * 2)
+        else:
+            lag = pace.lag_first
+        await bell.wait(patience)
+        early = delivered + pace.frame - clock()
+        if early > 0:
+            await asyncio.sleep(early)
