@@ -14,6 +14,7 @@ from typing import Any, cast
 import structlog
 from graphql import GraphQLError, ValueNode, VariableDefinitionNode
 from strawberry import Schema
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -68,7 +69,7 @@ def masked(error: GraphQLError, *, operation: str | None) -> GraphQLError:
     if isinstance(cause, Refusal):
         _log.info("graphql.refused", code=cause.code, operation=operation)
         return _rewritten(error, cause.message, extensions_of(cause), cause)
-    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
+    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError | MissingQueryError):
         refusal = _misplaced(cause)
         return _rewritten(error, refusal.message, extensions_of(refusal), refusal)
     if cause is None or (error.path is None and isinstance(cause, _MALFORMED) and _is_about_input(error)):
@@ -90,7 +91,9 @@ def _is_about_input(error: GraphQLError) -> bool:
     return any(isinstance(node, VariableDefinitionNode | ValueNode) for node in error.nodes or ())
 
 
-def _misplaced(cause: CannotGetOperationTypeError | InvalidOperationTypeError) -> BadUserInput:
+def _misplaced(cause: CannotGetOperationTypeError | InvalidOperationTypeError | MissingQueryError) -> BadUserInput:
+    if isinstance(cause, MissingQueryError):
+        return BadUserInput("The document is empty.", hint="Send the text of a GraphQL document.")
     if isinstance(cause, CannotGetOperationTypeError):
         name = cause.operation_name
         wanted = f"an operation named '{name}'" if name else "an operation"

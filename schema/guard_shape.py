@@ -39,7 +39,7 @@ MAX_DIRECTIVES = 10
 MAX_ALIASES = 30
 MAX_NESTING = 64
 PAGE_CAP = 200
-UNSTATED_PAGE = 100
+UNSTATED_PAGE = 50
 ENDLESS = 1_000_000_000
 _LONGEST_INT = 9
 
@@ -139,7 +139,7 @@ class ShapeReader:
         if node.selection_set is None:
             return Measure(1, 1, introspects)
         definition = self._definition(name, parent)
-        inner_type: object = get_named_type(cast("Any", definition.type)) if definition else None  # pyright: ignore[reportUnknownMemberType] - graphql-core leaves wrapping types open
+        inner_type = cast("object", get_named_type(cast("Any", definition).type)) if definition else None
         inner = self._level(node.selection_set, inner_type if is_composite_type(inner_type) else None)
         cost = min(ENDLESS, 1 + inner.cost * self._page(node, definition))
         return Measure(inner.depth + 1, cost, introspects or inner.introspects)

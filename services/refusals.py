@@ -121,6 +121,17 @@ class InProgress(Refusal):
         super().__init__("Another request on the same object is still running.")
 
 
+class NobodyToInvite(Refusal):
+    """Not one of the recipients can be invited, so nothing was issued; `rows` says why for each of them."""
+
+    code = "NOBODY_TO_INVITE"
+    hint = "Mend the recipients as the results say, and send the request again."
+
+    def __init__(self, rows: Sequence[Refusal]) -> None:
+        super().__init__(f"None of the {len(rows)} recipients can be invited.", path=["recipients"])
+        self.rows = tuple(rows)
+
+
 class InvitationUsed(Refusal):
     """The invitation was redeemed before, from another browser or too long ago to be a retry."""
 

@@ -1,0 +1,201 @@
+"""One GraphQL operation from the request's members to encoded answers, the same for every transport."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import orjson
+from graphql import GraphQLError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from schema.errors import SERVER_FAULT, EvaliumSchema, internal
+from schema.guard import allow_introspection
+from schema.guard_deadline import DeadlineExceeded
+from server.live import Principal
+from services.refusals import BadUserInput, Unauthenticated
+
+T = TypeVar("T")
+
+Authenticate = Callable[[str | None], Awaitable[Any]]
+MakeContext = Callable[[Any, str | None], object]
+
+SINGLE: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
+ANY: Final = frozenset(OperationType)
+_OBJECT: Final = cast("type[dict[str, Any]]", dict)
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """The members of a request, of the right types; `idempotency_key` comes from the header of that name."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+    idempotency_key: str | None = None
+
+    @classmethod
+    def of(cls, document: object, *, idempotency_key: str | None = None) -> "GraphQLRequest":
+        """Check the members of a decoded body or payload; refuses lists (batches) and members of other types."""
+        if not isinstance(document, dict):
+            raise BadUserInput(
+                f"The request is {_kind(document)}; it must be one object with a 'query'.",
+                hint="Send one operation per request; batches are not answered.",
+            )
+        members = cast("dict[str, object]", document)
+        query = _member(members, "query", str)
+        if query is None:
+            raise BadUserInput("The member 'query' is missing.", hint="Send the text of a GraphQL document.")
+        return cls(
+            query=query,
+            operation_name=_member(members, "operationName", str) or None,
+            variables=_member(members, "variables", _OBJECT),
+            extensions=_member(members, "extensions", _OBJECT),
+            idempotency_key=idempotency_key,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One encoded response; `was_executed` is False when not a single resolver ran and `data` is absent."""
+
+    body: bytes
+    errors: list[dict[str, Any]]
+    was_executed: bool
+    is_fault: bool = False
+
+
+class Operations:
+    """Runs operations of one schema, each with a context of its own that is always closed."""
+
+    def __init__(self, schema: EvaliumSchema, make_context: MakeContext, may_introspect: Callable[[Any], bool]) -> None:
+        self._schema = schema
+        self._make_context = make_context
+        self._may_introspect = may_introspect
+
+    async def answers(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
+    ) -> AsyncGenerator[Answer, None]:
+        """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
+        try:
+            async with self._context(request, principal) as context:
+                allow_introspection(allowed=self._may_introspect(principal))
+                results = await self._schema.stream(
+                    request.query,
+                    variable_values=request.variables,
+                    context_value=context,
+                    operation_name=request.operation_name,
+                    operation_extensions=request.extensions,
+                    allowed_operation_types=allowed,
+                )
+                async with aclosing(results):
+                    async for result in results:
+                        yield _answer(cast("ExecutionResult", result), request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
+            yield _fault(error, request)
+
+    async def answer(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = SINGLE
+    ) -> Answer:
+        """Return the first answer, after the operation's context was closed."""
+        async with aclosing(self.answers(request, principal, allowed)) as answers:
+            return await anext(answers)
+
+    @asynccontextmanager
+    async def _context(self, request: GraphQLRequest, principal: Principal) -> AsyncGenerator[object, None]:
+        context = self._make_context(principal, request.idempotency_key)
+        try:
+            yield context
+        finally:
+            close = cast("Callable[[], Awaitable[None]] | None", getattr(context, "aclose", None))
+            if close is not None:
+                await _uninterrupted(_closed(close, request))
+
+
+async def _closed(close: Callable[[], Awaitable[None]], request: GraphQLRequest) -> None:
+    """Close a context; a failure is for the log alone, since the answer is already known."""
+    try:
+        await close()
+    except Exception as error:  # noqa: BLE001 - logged with its traceback
+        internal(error, operation=request.operation_name)
+
+
+async def _uninterrupted(work: Awaitable[T]) -> T:
+    """Await `work` to its end even while the current task is being cancelled, then let the cancellation go on."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
+
+
+def bearer(value: str | None) -> str | None:
+    """Return the token of an Authorization header, None without a header; refuses every other scheme."""
+    if value is None:
+        return None
+    match = _BEARER.fullmatch(value.strip())
+    if match is None:
+        raise Unauthenticated("The Authorization header does not hold a bearer token.")
+    return match.group(1)
+
+
+def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
+    errors = result.errors or []
+    was_executed = _was_executed(result)
+    shown = [cast("dict[str, Any]", error.formatted) for error in errors]
+    payload: dict[str, Any] = {"data": result.data} if was_executed else {}
+    if shown:
+        payload["errors"] = shown
+    if result.extensions:
+        payload["extensions"] = result.extensions
+    try:
+        body = orjson.dumps(payload)
+    except TypeError as error:
+        return _fault(error, request)
+    return Answer(body, shown, was_executed, any(_code(one) == SERVER_FAULT for one in shown))
+
+
+def _was_executed(result: ExecutionResult) -> bool:
+    """Tell execution from refusal: coercion of variables fails before it too, with errors that have no path."""
+    errors = result.errors or []
+    if any(isinstance(error.original_error, DeadlineExceeded) for error in errors):
+        return True
+    if isinstance(result, PreExecutionError):
+        return False
+    return result.data is not None or not errors or any(error.path for error in errors)
+
+
+def _fault(error: BaseException, request: GraphQLRequest) -> Answer:
+    hidden: GraphQLError = internal(error, operation=request.operation_name)
+    shown = [cast("dict[str, Any]", hidden.formatted)]
+    return Answer(orjson.dumps({"errors": shown}), shown, was_executed=False, is_fault=True)
+
+
+def _code(error: Mapping[str, Any]) -> object:
+    return error.get("extensions", {}).get("code")
+
+
+def _member(members: dict[str, object], name: str, kind: type[T]) -> T | None:
+    value = members.get(name)
+    if value is None or isinstance(value, kind):
+        return value
+    wanted = "a string" if kind is str else "an object"
+    raise BadUserInput(f"The member '{name}' is {_kind(value)}; it must be {wanted} or null.")
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
