@@ -1,15 +1,32 @@
 """Lists as Relay connections: keyset pages with `nodes` beside `edges` (api.md, "Documents and types")."""
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import strawberry
 
 from resolvers.context import Context
 from schema.access import Info, told
+from schema.enums import closed_set
 from services.paging import Page
 
 T = TypeVar("T")
+
+
+class Direction(StrEnum):
+    """Which way a list is sorted."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+closed_set(
+    Direction,
+    "OrderDirection",
+    "Which way a list is sorted.",
+    {Direction.ASC: "Smallest, earliest first.", Direction.DESC: "Largest, latest first."},
+)
 
 
 @strawberry.type(description="Where a page lies in its list.")
