@@ -28,7 +28,6 @@ class Capability(StrEnum):
     PROGRAMMES_READ = "programmes.read"
     PROGRAMMES_MANAGE = "programmes.manage"
     ACTIVITY_READ = "activity.read"
-    API_INTROSPECT = "api.introspect"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -54,5 +53,4 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.PROGRAMMES_READ: "See programmes and enrolments.",
     Capability.PROGRAMMES_MANAGE: "Define programmes and enrol people.",
     Capability.ACTIVITY_READ: "Read the activity ledger.",
-    Capability.API_INTROSPECT: "Explore the schema by introspection, for example in GraphiQL.",
 }

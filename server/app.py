@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 
 from jobs import schedule
 from realtime.hub import Hub
@@ -15,19 +14,22 @@ from schema.root import schema
 from server import health, rest, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
+from server.graphql_operation import Operations
+from server.live import LiveConnections
 from server.settings import Settings, signing_key
 from server.viewer import viewer_of
 from services.tokens import Tokens
-from services.viewer import Viewer
+from services.viewer import Via, Viewer
 from services.work import Office
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A built service: the application, and the house that its requests live in."""
+    """A built service: the application, the house that its requests live in, and the connections it holds open."""
 
     app: Starlette
     house: House
+    live: LiveConnections
 
 
 def build(settings: Settings, address: DatabaseAddress) -> Service:
@@ -45,8 +47,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Service:
     async def authenticate(token: str | None) -> Viewer:
         return viewer_of(tokens, token)
 
-    def make_context(viewer: Viewer, headers: Headers) -> Context:
-        return Context(house, viewer, idempotency_key=headers.get("idempotency-key"))
+    def make_context(viewer: Viewer, idempotency_key: str | None) -> Context:
+        return Context(house, viewer, idempotency_key=idempotency_key)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
@@ -61,6 +63,19 @@ def build(settings: Settings, address: DatabaseAddress) -> Service:
             await hub.stop()
             await house.office.close()
 
-    graphql = graphql_routes(schema, authenticate=authenticate, make_context=make_context)
-    routes = [*graphql, *rest.routes(schema, make_context), *health.routes(house.office), *web.routes()]
-    return Service(Starlette(routes=routes, lifespan=lifespan), house)
+    live = LiveConnections()
+    graphql = graphql_routes(
+        schema,
+        authenticate=authenticate,
+        make_context=make_context,
+        live=live,
+        may_introspect=_may_introspect,
+    )
+    doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
+    routes = [*graphql, *doors, *health.routes(house.office), *web.routes()]
+    return Service(Starlette(routes=routes, lifespan=lifespan), house, live)
+
+
+def _may_introspect(viewer: Viewer) -> bool:
+    """Staff and service tokens may; candidates and nobody may not (the SDL itself is public)."""
+    return viewer.via in (Via.ACCESS, Via.SERVICE)

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from server import database
 from server.app import Service, build
-from server.graphql_http import UVICORN_OPTIONS
+from server.limits import UVICORN_OPTIONS
+from server.live import DrainingServer
 from server.settings import Settings
 from server.setup_errors import PortTaken
 from server.viewer import access_token
@@ -33,8 +34,8 @@ async def _serve(settings: Settings, cluster: database.Cluster | None) -> None:
     listener = _listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     await _announce(service, f"http://{settings.host}:{port}")
-    server = uvicorn.Server(uvicorn.Config(service.app, log_level="warning", **UVICORN_OPTIONS))
-    await server.serve(sockets=[listener])
+    config = uvicorn.Config(service.app, log_level="warning", access_log=False, **UVICORN_OPTIONS)
+    await DrainingServer(config, service.live).serve(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

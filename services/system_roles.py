@@ -27,9 +27,8 @@ _READ = {
     C.SESSIONS_READ,
     C.SUBMISSIONS_READ,
     C.PROGRAMMES_READ,
-    C.API_INTROSPECT,
 }
-_SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ, C.API_INTROSPECT}
+_SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ}
 
 
 def _role(key: str, name: str, description: str, capabilities: set[Capability]) -> SystemRole:

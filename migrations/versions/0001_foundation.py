@@ -38,7 +38,6 @@ CAPABILITIES = {
     "programmes.read": "See programmes and enrolments.",
     "programmes.manage": "Define programmes and enrol people.",
     "activity.read": "Read the activity ledger.",
-    "api.introspect": "Explore the schema by introspection, for example in GraphiQL.",
 }
 
 TABLES = (
