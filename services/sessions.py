@@ -1,0 +1,198 @@
+"""Sessions: opened by redeem, started by the candidate, read by both sides (domain.md section 6).
+
+An act on a session begins with `hold`, decides on the database's clock, then writes row, counters and events in one
+transaction. Answers, telemetry, handing in and expiry are `sessions_answers`, `sessions_events`, `submissions` and
+`sessions_expiry`.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+
+from models.assignments import Assignment, Invitation
+from models.base import uuid7
+from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
+from services import deadlines, sessions_paper
+from services import policy as policies
+from services.idempotency import Answer
+from services.paging import Order, Page, PageRequest, paged
+from services.sessions_events import Happening, append
+from services.sessions_hold import drifted, hold, over
+from services.sessions_status import DisplayStatus, is_over, shown_as_any
+from services.work import Work
+
+__all__ = [
+    "Filter",
+    "SessionOrder",
+    "SortedBy",
+    "by_ids",
+    "hold",
+    "listed",
+    "open_session",
+    "papers",
+    "start",
+]
+
+
+async def open_session(
+    work: Work,
+    *,
+    assignment: Assignment,
+    invitation: Invitation,
+    policy: dict[str, Any],
+    attempt: int,
+    window_until: datetime | None,
+    grace_seconds: int,
+) -> DeliverySession:
+    """Create a session with its frozen policy and its own paper, drawn from a fresh seed that the row keeps.
+
+    Part of redeeming: it runs in that transaction, behind its locks, with the rights of the system, because whoever
+    redeems may not read what a paper is drawn from. Until the start, the deadline is the close of the window.
+    """
+    seed = secrets.randbits(63)
+    paper = await sessions_paper.draw(work, assignment.evaluation_version_id, seed)
+    session = DeliverySession(
+        id=uuid7(),
+        org_unit_id=assignment.org_unit_id,
+        tenant_id=assignment.tenant_id,
+        assignment_id=assignment.id,
+        invitation_id=invitation.id,
+        evaluation_version_id=assignment.evaluation_version_id,
+        user_id=invitation.user_id,
+        attempt=attempt,
+        state=SessionState.CREATED,
+        seed=seed,
+        policy=policy,
+        grace_seconds=grace_seconds,
+        window_until=window_until,
+        deadline_at=window_until,
+        item_count=len(paper.items),
+        answered_count=0,
+        focus_lost_count=0,
+        paused_seconds=0,
+        event_seq=0,
+        version=0,
+    )
+    work.session.add(session)
+    await work.session.flush()
+    work.session.add(
+        SessionPaper(
+            id=session.id,
+            org_unit_id=session.org_unit_id,
+            session_id=session.id,
+            title=paper.title,
+            instructions=paper.instructions,
+            items=paper.items,
+        ),
+    )
+    created = Happening(EventKind.CREATED, {"attempt": attempt})
+    await append(work, session, [created], at=await work.now(), actor_id=session.user_id)
+    return session
+
+
+async def start(work: Work, session_id: UUID) -> Answer:
+    """Start the clock; starting again answers the same. Refuses a session that is over or was handed in."""
+    session = await hold(work, session_id)
+    now = await work.now()
+    if session.state == SessionState.EXPIRED or is_over(session, now):
+        raise over(session, now)
+    if session.state not in {SessionState.CREATED, SessionState.ACTIVE}:
+        raise drifted(session)
+    if session.state == SessionState.CREATED:
+        session.state = SessionState.ACTIVE
+        session.started_at = session.last_activity_at = now
+        session.deadline_at = _deadline(session, now)
+        session.version += 1
+        await append(work, session, [Happening(EventKind.STARTED)], at=now, actor_id=session.user_id)
+    return {"session_id": str(session.id)}
+
+
+def _deadline(session: DeliverySession, started_at: datetime) -> datetime | None:
+    return deadlines.deadline(
+        policies.from_json(session.policy).limits(),
+        started_at=started_at,
+        window_until=session.window_until,
+        paused_seconds=session.paused_seconds,
+    )
+
+
+async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, DeliverySession]:
+    """Return the sessions with these ids, those that the viewer may see."""
+    found = await work.session.scalars(select(DeliverySession).where(DeliverySession.id.in_(ids)))
+    return {session.id: session for session in found}
+
+
+async def papers(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, SessionPaper]:
+    """Return the papers of these sessions."""
+    found = await work.session.scalars(select(SessionPaper).where(SessionPaper.session_id.in_(session_ids)))
+    return {paper.session_id: paper for paper in found}
+
+
+class SessionOrder(StrEnum):
+    """By what sessions can be sorted."""
+
+    CREATED_AT = "created_at"
+    LAST_ACTIVITY_AT = "last_activity_at"
+    ANSWERED_COUNT = "answered_count"
+    FOCUS_LOST_COUNT = "focus_lost_count"
+
+
+@dataclass(frozen=True, slots=True)
+class SortedBy:
+    """One column of an order."""
+
+    by: SessionOrder
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which sessions are wanted; what is None does not narrow."""
+
+    assignment_id: UUID | None = None
+    user_id: UUID | None = None
+    run_label: str | None = None
+    display_status: Sequence[DisplayStatus] | None = None
+
+
+async def listed(
+    work: Work,
+    wanted: Filter,
+    order: Sequence[SortedBy],
+    page: PageRequest,
+) -> Page[DeliverySession]:
+    """List sessions of the viewer's org unit; without an order, the newest first."""
+    row = DeliverySession
+    statement = select(row)
+    if wanted.assignment_id is not None:
+        statement = statement.where(row.assignment_id == wanted.assignment_id)
+    if wanted.user_id is not None:
+        statement = statement.where(row.user_id == wanted.user_id)
+    if wanted.run_label is not None:
+        labelled = select(Assignment.id).where(Assignment.run_label == wanted.run_label)
+        statement = statement.where(row.assignment_id.in_(labelled))
+    if wanted.display_status is not None:
+        statement = statement.where(shown_as_any(wanted.display_status))
+    orders = [Order(_column(one.by), descending=one.descending) for one in order or [_NEWEST_FIRST]]
+    last = Order(row.id, descending=orders[-1].descending)
+    return await paged(work, statement, [*orders, last], page)
+
+
+_NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
+
+
+def _column(by: SessionOrder) -> ColumnElement[Any]:
+    row = DeliverySession
+    columns: dict[SessionOrder, Any] = {
+        SessionOrder.CREATED_AT: row.created_at,
+        SessionOrder.LAST_ACTIVITY_AT: func.coalesce(row.last_activity_at, row.created_at),
+        SessionOrder.ANSWERED_COUNT: row.answered_count,
+        SessionOrder.FOCUS_LOST_COUNT: row.focus_lost_count,
+    }
+    return columns[by]

@@ -1,0 +1,54 @@
+"""Holding one session: every act on it happens alone, and finds its state first (domain.md sections 6 and 7)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.sessions import DeliverySession, SessionState
+from services.refusals import DeadlinePassed, NotFound, StateDrift, WindowClosed
+from services.sessions_status import is_over
+from services.work import Work
+
+
+async def hold(work: Work, session_id: UUID) -> DeliverySession:
+    """Wait until nobody else acts on the session, and return it as it is now.
+
+    It comes before the first write of a transaction: the lock order is then the order of transaction ids, in which
+    the session's events are streamed.
+    """
+    await work.lock(f"session/{work.viewer.tenant_id}/{session_id}")
+    session = (
+        await work.session.scalars(
+            select(DeliverySession)
+            .where(DeliverySession.id == session_id)
+            .with_for_update()
+            .execution_options(populate_existing=True),
+        )
+    ).one_or_none()
+    if session is None:
+        raise NotFound("Session", session_id)
+    return session
+
+
+def require_running(session: DeliverySession, now: datetime) -> None:
+    """Refuse unless the candidate is at work: started, not ended, and within deadline and network allowance."""
+    if session.state == SessionState.EXPIRED or is_over(session, now):
+        raise over(session, now)
+    if session.state != SessionState.ACTIVE:
+        raise drifted(session)
+
+
+def over(session: DeliverySession, now: datetime) -> DeadlinePassed | WindowClosed:
+    """Name the instant at which the clock ended a session: its deadline, or its window if it never started."""
+    ended = session.deadline_at or session.ended_at or now
+    return WindowClosed(ended) if session.started_at is None else DeadlinePassed(ended)
+
+
+def drifted(session: DeliverySession) -> StateDrift:
+    """Say in which state the session is instead of the expected one."""
+    return StateDrift(
+        f"The session is '{session.state}', which does not allow this.",
+        current_state=session.state.upper(),
+        current_version=session.version,
+    )

@@ -1,0 +1,88 @@
+"""What a session's state means at an instant: whether its time is over, and what a proctor is shown (domain.md 5, 6).
+
+Every rule stands here twice, for a row in hand and as SQL, because lists filter in the database; a test compares both.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, text
+
+from models.sessions import TERMINAL, DeliverySession, SessionState
+
+_IDLE_AFTER = text(
+    "(delivery_sessions.policy #>> '{idle_threshold_seconds,value}')::integer * interval '1 second'",
+)
+
+
+class DisplayStatus(StrEnum):
+    """A session as people speak of it: its state, with what the clock adds."""
+
+    CREATED = "created"
+    LIVE = "live"
+    IDLE = "idle"
+    PAUSED = "paused"
+    SUBMITTED = "submitted"
+    EXPIRED = "expired"
+    TERMINATED = "terminated"
+
+
+def closes_at(session: DeliverySession) -> datetime | None:
+    """Return the instant from which the session takes nothing: deadline, plus network allowance once it runs."""
+    if session.deadline_at is None or session.started_at is None:
+        return session.deadline_at
+    return session.deadline_at + timedelta(seconds=session.grace_seconds)
+
+
+def is_over(session: DeliverySession, now: datetime) -> bool:
+    """Tell whether the clock has ended a session that has not been ended otherwise."""
+    closes = closes_at(session)
+    return session.state in {SessionState.CREATED, SessionState.ACTIVE} and closes is not None and now >= closes
+
+
+def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
+    """Return what is shown; an over session is shown as expired also while no sweep has come by.
+
+    A session is idle when nothing was heard from it for longer than its policy says.
+    """
+    if is_over(session, now):
+        return DisplayStatus.EXPIRED
+    if session.state != SessionState.ACTIVE:
+        return DisplayStatus(session.state)
+    seen = session.last_activity_at or session.started_at
+    quiet = timedelta(seconds=session.policy["idle_threshold_seconds"]["value"])
+    return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
+
+
+def due() -> ColumnElement[bool]:
+    """Build the condition "the clock has ended it", in a form that the index of open sessions serves."""
+    now = func.evalium_now()
+    row = DeliverySession
+    running_out = text(
+        "delivery_sessions.deadline_at + delivery_sessions.grace_seconds * interval '1 second' <= evalium_now()",
+    )
+    return and_(
+        text("delivery_sessions.state in ('created', 'active')"),
+        row.deadline_at <= now,
+        or_(row.started_at.is_(None), running_out),
+    )
+
+
+def shown_as(status: DisplayStatus) -> ColumnElement[bool]:
+    """Build the condition "is shown as this status now"."""
+    row = DeliverySession
+    if status is DisplayStatus.EXPIRED:
+        return or_(row.state == SessionState.EXPIRED, due())
+    if status in TERMINAL or status is DisplayStatus.PAUSED:
+        return row.state == status
+    running = and_(row.state.in_([SessionState.CREATED, SessionState.ACTIVE]), func.coalesce(~due(), True))
+    if status is DisplayStatus.CREATED:
+        return and_(running, row.state == SessionState.CREATED)
+    quiet = func.coalesce(row.last_activity_at, row.started_at) < func.evalium_now() - _IDLE_AFTER
+    return and_(running, row.state == SessionState.ACTIVE, quiet if status is DisplayStatus.IDLE else ~quiet)
+
+
+def shown_as_any(statuses: Iterable[DisplayStatus]) -> ColumnElement[bool]:
+    """Build the condition "is shown as one of these"; no status means no row."""
+    return or_(false(), *[shown_as(status) for status in statuses])
