@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from models.idempotency import IdempotencyKey
 from services.refusals import IdempotencyMismatch, InvalidInput
@@ -77,3 +77,11 @@ async def once(work: Work, request: Request | None, act: Callable[[Work], Awaita
         ),
     )
     return answer
+
+
+async def prune(work: Work, *, limit: int = 1000) -> int:
+    """Remove at most `limit` answers that are no longer kept, in this viewer's scope; return how many."""
+    stored = IdempotencyKey
+    expired = select(stored.id).where(stored.expires_at < func.evalium_now()).limit(limit)
+    removed = await work.rows(delete(stored).where(stored.id.in_(expired)).returning(stored.id))
+    return len(removed)

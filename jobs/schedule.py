@@ -1,0 +1,49 @@
+"""What happens by the clock, in every process: each job again and again until the process stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from jobs import idempotency, sessions
+from services.work import Office
+
+SWEEP_EVERY = 1.0
+"""Seconds between two looks for overdue sessions; what is recorded and shown does not depend on it."""
+
+PRUNE_EVERY = 600.0
+"""Seconds between two removals of idempotency keys that are no longer kept."""
+
+log = structlog.get_logger(__name__)
+
+Job = Callable[[Office], Awaitable[int]]
+
+
+async def run(office: Office, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
+    """Run every job until `stop` is set; a run that has begun is finished first.
+
+    A job that fails, for example while the database is away, is logged and tried again at its next turn.
+    """
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
+        group.create_task(_repeat("idempotency.prune", idempotency.prune, office, stop, PRUNE_EVERY))
+
+
+async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, interval: float) -> None:
+    while not stop.is_set():
+        try:
+            done = await job(office)
+        except Exception:
+            log.exception("job.failed", job=name)
+        else:
+            if done:
+                log.info("job.done", job=name, done=done)
+        await _pause(stop, interval)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,51 @@
+"""The sweeper: ends the sessions that the clock has ended, tenant by tenant (domain.md section 5)."""
+
+from functools import partial
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+
+from models.identity import TenantEntry
+from services import sessions_expiry
+from services.viewer import Viewer
+from services.work import Office, Work
+
+LARGEST_BATCH = 100
+"""Sessions closed for one tenant in one sweep, so that no tenant keeps the others waiting."""
+
+log = structlog.get_logger(__name__)
+
+
+async def tenants(office: Office) -> list[UUID]:
+    """Return the ids of all tenants: the one thing that may be read without a scope."""
+    async with office.snapshot(Viewer.anonymous()) as work:
+        return [row.id for row in await work.rows(select(TenantEntry.id).order_by(TenantEntry.id))]
+
+
+async def sweep(office: Office, *, batch: int = LARGEST_BATCH) -> int:
+    """Close overdue sessions, each in a transaction of its own, and return how many this process closed.
+
+    Several processes may sweep at once: whoever holds a session first closes it, the others find it closed. One that
+    cannot be closed is logged and does not keep the others open.
+    """
+    closed = 0
+    for tenant_id in await tenants(office):
+        viewer = Viewer.system(tenant_id, name="sweeper")
+        async with office.snapshot(viewer) as work:
+            due = await sessions_expiry.overdue(work, batch)
+        for session_id in due:
+            closed += await _close(office, viewer, session_id)
+    return closed
+
+
+async def _close(office: Office, viewer: Viewer, session_id: UUID) -> bool:
+    try:
+        return await office.perform(viewer, partial(_expire, session_id), repeatable=True)
+    except Exception:
+        log.exception("sweep.failed", tenant=str(viewer.tenant_id), session=str(session_id))
+        return False
+
+
+async def _expire(session_id: UUID, work: Work) -> bool:
+    return await sessions_expiry.expire(work, session_id)
