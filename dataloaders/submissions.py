@@ -1,0 +1,37 @@
+"""Submissions, by their own id or their session's, with their items and scores."""
+
+from uuid import UUID
+
+from models.submissions import ScoreVersion, Submission, SubmissionItem
+from services import submissions
+from services.work import Work
+
+
+async def by_id(work: Work, ids: list[UUID]) -> list[Submission | None]:
+    """Return the submissions with these ids, in order; None where there is none to be seen."""
+    found = await submissions.by_ids(work, ids)
+    return [found.get(submission_id) for submission_id in ids]
+
+
+async def by_session(work: Work, session_ids: list[UUID]) -> list[Submission | None]:
+    """Return the submission of each session, in order; None where nothing was handed in."""
+    found = await submissions.of_sessions(work, session_ids)
+    return [found.get(session_id) for session_id in session_ids]
+
+
+async def items(work: Work, submission_ids: list[UUID]) -> list[list[SubmissionItem]]:
+    """Return the items of each submission, in order."""
+    found = await submissions.items_of(work, submission_ids)
+    return [found[submission_id] for submission_id in submission_ids]
+
+
+async def scores(work: Work, submission_ids: list[UUID]) -> list[list[ScoreVersion]]:
+    """Return all score versions of each submission, oldest first."""
+    found = await submissions.scores_of(work, submission_ids)
+    return [found[submission_id] for submission_id in submission_ids]
+
+
+async def latest_score(work: Work, submission_ids: list[UUID]) -> list[ScoreVersion | None]:
+    """Return the score version that counts for each submission."""
+    found = await submissions.latest_scores(work, submission_ids)
+    return [found.get(submission_id) for submission_id in submission_ids]
