@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, field_vali
 
 from services.content_parts import (
     LONGEST_SHORT_TEXT,
+    ClosedSet,
     Explanation,
     Id,
     Number,
@@ -35,7 +36,7 @@ class QuestionKind(StrEnum):
     ESSAY = "essay"
 
 
-class PartialCredit(StrEnum):
+class PartialCredit(ClosedSet):
     """Rules that turn a partly right response into a share of the points; `services.scoring` has the formulas."""
 
     ALL_OR_NOTHING = "all_or_nothing"
@@ -45,34 +46,19 @@ class PartialCredit(StrEnum):
     PER_POSITION = "per_position"
     ADJACENT_PAIRS = "adjacent_pairs"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "PartialCredit | None":
-        """Read the capitals in which GraphQL spells enum values, too."""
-        return next((rule for rule in cls if rule.name == value), None)
 
-
-class CaseRule(StrEnum):
+class CaseRule(ClosedSet):
     """Whether capitals matter in a short text."""
 
     EXACT = "exact"
     IGNORE_CASE = "ignore_case"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "CaseRule | None":
-        """Read the capitals in which GraphQL spells enum values, too."""
-        return next((rule for rule in cls if rule.name == value), None)
 
-
-class ToleranceKind(StrEnum):
+class ToleranceKind(ClosedSet):
     """Whether a tolerance is in the unit of the value or a share of it (0.05 is five per cent)."""
 
     ABSOLUTE = "absolute"
     RELATIVE = "relative"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "ToleranceKind | None":
-        """Read the capitals in which GraphQL spells enum values, too."""
-        return next((kind for kind in cls if kind.name == value), None)
 
 
 Options = Annotated[tuple[Option, ...], Field(min_length=2, max_length=26)]

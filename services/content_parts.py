@@ -4,7 +4,8 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -20,6 +21,14 @@ LONGEST_NUMBER = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 60
+
+
+class ClosedSet(StrEnum):
+    """A closed set of words that may be written as stored or in the capitals of GraphQL's enum values."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return next((member for member in cls if member.name == value), None)
 
 
 class Part(BaseModel):

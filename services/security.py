@@ -1,0 +1,80 @@
+"""How strictly an assessment is supervised, and the one word for it (domain.md section 6)."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StrictBool, StrictInt
+
+from services.content_parts import ClosedSet, Part, read
+
+
+class LockdownBrowser(ClosedSet):
+    """Whether the paper opens in a lockdown browser only."""
+
+    NONE = "none"
+    REQUIRED = "required"
+
+
+class PasteRule(ClosedSet):
+    """What happens when a candidate pastes."""
+
+    ALLOWED = "allowed"
+    RECORDED = "recorded"
+    BLOCKED = "blocked"
+
+
+class Proctoring(ClosedSet):
+    """Whether a person watches while the paper is sat."""
+
+    NONE = "none"
+    LIVE = "live"
+
+
+class SecurityLevel(StrEnum):
+    """The badge that staff and candidates see; `SecurityConfig.level` derives it."""
+
+    STANDARD = "standard"
+    ELEVATED = "elevated"
+    HIGH_STAKES = "high_stakes"
+
+
+class SecurityConfig(Part):
+    """The measures of one assessment. `focus_loss_limit` is how often focus may be lost before staff are warned."""
+
+    lockdown_browser: LockdownBrowser = LockdownBrowser.NONE
+    full_screen: StrictBool = False
+    focus_loss_limit: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
+    paste: PasteRule = PasteRule.RECORDED
+    proctoring: Proctoring = Proctoring.NONE
+
+    @property
+    def level(self) -> SecurityLevel:
+        """Derive the level from the strictest measure.
+
+        High stakes: a lockdown browser, or a person who watches. Elevated: anything that stops or limits the
+        candidate (full screen, a limit on lost focus, paste blocked). Standard: at most recorded.
+        """
+        if self.lockdown_browser is LockdownBrowser.REQUIRED or self.proctoring is Proctoring.LIVE:
+            return SecurityLevel.HIGH_STAKES
+        if self.full_screen or self.focus_loss_limit is not None or self.paste is PasteRule.BLOCKED:
+            return SecurityLevel.ELEVATED
+        return SecurityLevel.STANDARD
+
+    @property
+    def strictness(self) -> tuple[int, ...]:
+        """Order configurations: by level, then by each measure, the gravest first."""
+        focus = 0 if self.focus_loss_limit is None else 1001 - self.focus_loss_limit
+        return (
+            list(SecurityLevel).index(self.level),
+            list(LockdownBrowser).index(self.lockdown_browser),
+            list(Proctoring).index(self.proctoring),
+            int(self.full_screen),
+            list(PasteRule).index(self.paste),
+            focus,
+        )
+
+
+def parse_security(raw: object, path: Sequence[str | int] = ("securityConfig",)) -> SecurityConfig:
+    """Read a configuration as given or stored; what it leaves out has its mildest usual value."""
+    return read(SecurityConfig, raw, path)
