@@ -14,7 +14,7 @@ from services.paging import Page
 T = TypeVar("T")
 
 
-class OrderDirection(StrEnum):
+class Direction(StrEnum):
     """Which way a list is sorted."""
 
     ASC = "asc"
@@ -22,11 +22,13 @@ class OrderDirection(StrEnum):
 
 
 closed_set(
-    OrderDirection,
+    Direction,
     "OrderDirection",
     "Which way a list is sorted.",
-    {OrderDirection.ASC: "Smallest, earliest first.", OrderDirection.DESC: "Largest, latest first."},
+    {Direction.ASC: "Smallest, earliest first.", Direction.DESC: "Largest, latest first."},
 )
+
+OrderDirection = Direction
 
 
 @strawberry.type(description="Where a page lies in its list.")
