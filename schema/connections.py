@@ -14,7 +14,7 @@ from services.paging import Page
 T = TypeVar("T")
 
 
-class Direction(StrEnum):
+class OrderDirection(StrEnum):
     """Which way a list is sorted."""
 
     ASC = "asc"
@@ -22,13 +22,11 @@ class Direction(StrEnum):
 
 
 closed_set(
-    Direction,
+    OrderDirection,
     "OrderDirection",
     "Which way a list is sorted.",
-    {Direction.ASC: "Smallest, earliest first.", Direction.DESC: "Largest, latest first."},
+    {OrderDirection.ASC: "Smallest, earliest first.", OrderDirection.DESC: "Largest, latest first."},
 )
-
-OrderDirection = Direction
 
 
 @strawberry.type(description="Where a page lies in its list.")
