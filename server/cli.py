@@ -12,10 +12,11 @@ from typing import Annotated, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from migrations import run
 from server import database, demo, doctor, logs, sdl, serving
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
-from server.setup_errors import DataDirectoryInUse, SetupError
+from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
 from server.viewer import access_token
 from services import demonstration
 from services.refusals import Refusal
@@ -76,17 +77,7 @@ def token(
     tenant: Annotated[str, typer.Option(help="One of: " + ", ".join(demonstration.TENANTS))] = "demo",
 ) -> None:
     """Print one access token of a demonstration tenant, and nothing else."""
-
-    async def act() -> str:
-        async with _database() as address:
-            office = Office(address.app, ring=lambda _topics: None, pool_size=2)
-            try:
-                persona = await demonstration.persona(office, tenant, role)
-            finally:
-                await office.close()
-            return access_token(Tokens(signing_key(Settings())), persona, datetime.now(UTC))
-
-    typer.echo(asyncio.run(act()))
+    typer.echo(asyncio.run(_tokens(tenant, role))[role])
 
 
 @app.command(name="demo")
@@ -95,12 +86,13 @@ def play(
     pool: Annotated[Path | None, typer.Option(help="Question pool (JSON); a small one of our own by default.")] = None,
     candidates: Annotated[int, typer.Option(min=3, max=500, help="How many people sit the examination.")] = 40,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 1,
-    speed: Annotated[float, typer.Option(min=0.1, max=1000, help="How much faster than life; 1 is life.")] = 60.0,
+    speed: Annotated[float, typer.Option(min=0.1, max=1000, help="How much faster than life; 1 is life.")] = 40.0,
 ) -> None:
     """Play an examination day against the running server, and check what the proctor saw against the ledger."""
     settings = Settings()
-    ok = demo.play(settings, demo.Plan(pool=pool, candidates=candidates, seed=seed, speed=speed))
-    raise typer.Exit(0 if ok else 1)
+    tokens = asyncio.run(_tokens("demo", "author", "manager", "proctor", "assessor"))
+    plan = demo.Plan(pool=pool, candidates=candidates, seed=seed, speed=speed)
+    raise typer.Exit(0 if demo.play(f"http://{settings.host}:{settings.port}", tokens, plan) else 1)
 
 
 @app.command(name="doctor")
@@ -108,7 +100,11 @@ def play(
 def examine() -> None:
     """Say what is wrong, and what to type."""
     findings = asyncio.run(doctor.examine(Settings()))
-    raise typer.Exit(doctor.report(findings))
+    for finding in findings:
+        typer.echo(f"{finding.health.value:<5} {finding.name}: {finding.message}")
+        if finding.advice:
+            typer.echo(f"      {finding.advice}")
+    raise typer.Exit(1 if any(finding.health is doctor.Health.FAIL for finding in findings) else 0)
 
 
 @app.command(name="sdl")
@@ -130,9 +126,25 @@ def migration(message: Annotated[str, typer.Argument(help="What the migration do
 
     async def act() -> Path:
         async with _database() as address:
-            return await database.draft(address, message)
+            if address.admin_dsn is None:
+                raise UnsafeLogin("A migration is drafted with an administrator's address.")
+            await database.migrate(address)
+            return await asyncio.to_thread(run.draft_blocking, address.admin_dsn, message)
 
-    typer.echo(f"Drafted {asyncio.run(act())}. Add row policies and grants by hand, and read it all.")
+    drafted = asyncio.run(act())
+    typer.echo(f"Drafted {drafted}. Add row policies and grants by hand, and read it all.")
+
+
+async def _tokens(tenant: str, *roles: str) -> dict[str, str]:
+    """Mint access tokens of a demonstration tenant, by role."""
+    async with _database() as address:
+        office = Office(address.app, ring=lambda _topics: None, pool_size=2)
+        try:
+            personas = {role: await demonstration.persona(office, tenant, role) for role in roles}
+        finally:
+            await office.close()
+    tokens = Tokens(signing_key(Settings()))
+    return {role: access_token(tokens, persona, datetime.now(UTC)) for role, persona in personas.items()}
 
 
 @contextlib.asynccontextmanager
