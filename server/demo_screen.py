@@ -41,13 +41,8 @@ def room(proctor: Proctor, invited: int, items: int, rows: int = 14) -> Renderab
     answered = sum(session["answeredCount"] for session in sessions)
     counts = Counter(session["displayStatus"] for session in sessions)
     line = "  ".join(f"{status.lower()} {n}" for status, n in sorted(counts.items()))
-    return Group(
-        table,
-        ProgressBar(total=max(1, invited * items), completed=answered, width=60),
-        Text(
-            f"{len(sessions)} of {invited} came  {line}  events {len(proctor.received)}  socket cut {proctor.cuts} times"
-        ),
-    )
+    told = f"{len(sessions)} of {invited} came  {line}  {len(proctor.received)} events  {proctor.cuts} cuts"
+    return Group(table, ProgressBar(total=max(1, invited * items), completed=answered, width=60), Text(told))
 
 
 def distribution(console: Console, points: Sequence[int], total: int, pass_at: int) -> None:
