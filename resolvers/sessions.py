@@ -1,0 +1,156 @@
+"""A session as staff see it, and as its own candidate acts in it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dataloaders import sessions as loaders
+from dataloaders import submissions as submission_loaders
+from models.capabilities import Capability
+from models.sessions import Answer as AnswerRow
+from models.sessions import DeliverySession, SessionPaper
+from models.submissions import ScoreVersion, Submission
+from resolvers.access import candidate, requires
+from resolvers.context import Context
+from services import sessions, sessions_answers, sessions_events, sessions_expiry, submissions
+from services.idempotency import Answer
+from services.paging import Page, PageRequest
+from services.refusals import Unauthenticated
+from services.sessions import Filter, SortedBy
+from services.sessions_answers import Saved
+from services.sessions_events import Reported
+from services.work import Work
+
+
+@requires(Capability.SESSIONS_READ)
+async def session(context: Context, session_id: UUID | None) -> DeliverySession | None:
+    """Return one session; None when it cannot be seen."""
+    return None if session_id is None else await context.loaders.of(loaders.by_id).load(session_id)
+
+
+@requires(Capability.SESSIONS_READ)
+async def sessions_page(
+    context: Context,
+    wanted: Filter,
+    order: Sequence[SortedBy],
+    page: PageRequest,
+) -> Page[DeliverySession]:
+    """List sessions."""
+    return await context.read(sessions.listed, wanted, order, page)
+
+
+async def of_event(context: Context, session_id: UUID) -> DeliverySession:
+    """Return the session of an event that the viewer may see."""
+    found = await context.loaders.of(loaders.by_id).load(session_id)
+    if found is None:
+        raise LookupError(f"The session {session_id} of an event cannot be seen.")
+    return found
+
+
+async def clock(context: Context) -> datetime:
+    """Return the database's clock as of this operation."""
+    return await context.loaders.of(loaders.clock).load("now")
+
+
+@requires(Capability.SUBMISSIONS_READ)
+async def submission(context: Context, session_id: UUID) -> Submission | None:
+    """Return what was handed in for a session."""
+    return await _handed_in(context, session_id)
+
+
+@candidate
+async def my_session(context: Context) -> DeliverySession | None:
+    """Return the session of the candidate's token."""
+    return await context.loaders.of(loaders.by_id).load(_own_id(context))
+
+
+async def paper(context: Context, session: DeliverySession) -> SessionPaper | None:
+    """Return the candidate's paper, once the session was started."""
+    return None if session.started_at is None else await context.loaders.of(loaders.papers).load(session.id)
+
+
+async def answers(context: Context, session_id: UUID) -> list[AnswerRow]:
+    """Return the candidate's saved answers."""
+    return await context.loaders.of(loaders.answers).load(session_id)
+
+
+async def result(context: Context, session: DeliverySession) -> ScoreVersion | None:
+    """Return the score that counts, for a candidate whose policy shows it; None before anything was handed in.
+
+    The database hides scores from a candidate's token, so this one read is elevated: for the id in the token.
+    """
+    if session.id != _own_id(context) or await _handed_in(context, session.id) is None:
+        return None
+    async with context.house.office.snapshot(context.viewer.elevated()) as work:
+        return await submissions.score_of_session(work, session.id)
+
+
+@candidate
+async def session_start(context: Context, key: str | None) -> DeliverySession:
+    """Start the clock of the candidate's session."""
+    session_id = _own_id(context)
+
+    async def act(work: Work) -> Answer:
+        return await sessions.start(work, session_id)
+
+    await context.write("sessionStart", key, {}, act)
+    return await of_event(context, session_id)
+
+
+@candidate
+async def answer_save(
+    context: Context,
+    item_id: UUID,
+    revision: int,
+    response: dict[str, Any] | None,
+    key: str | None,
+) -> Saved:
+    """Save one answer; what is stored comes back, which is another one if a later revision had come before."""
+    session_id = _own_id(context)
+    stored: list[Saved] = []
+
+    async def act(work: Work) -> Answer:
+        saved = await sessions_answers.save_answer(work, session_id, item_id, revision, response)
+        stored[:] = [saved]
+        return {"is_current": saved.is_current}
+
+    given = {"item": str(item_id), "revision": revision, "response": response}
+    told = await context.write("answerSave", key, given, act)
+    if stored:
+        return stored[0]
+    kept = {row.item_id: row for row in await answers(context, session_id)}
+    return Saved(kept[item_id], is_current=told["is_current"])
+
+
+@candidate
+async def session_events_record(context: Context, batch_id: str, events: Sequence[Reported], key: str | None) -> Answer:
+    """Take in a batch of telemetry."""
+    session_id = _own_id(context)
+
+    async def act(work: Work) -> Answer:
+        return await sessions_events.record_events(work, session_id, batch_id, events)
+
+    return await context.write("sessionEventsRecord", key, {"batch": batch_id, "events": events}, act)
+
+
+@candidate
+async def session_submit(context: Context, key: str | None) -> DeliverySession:
+    """Hand in, with rights that reach the keys; the session is the token's, whatever the input says."""
+    session_id = _own_id(context)
+
+    async def act(work: Work) -> Answer:
+        return await sessions_expiry.submit(work, session_id)
+
+    await context.write("sessionSubmit", key, {}, act, viewer=context.viewer.elevated())
+    return await of_event(context, session_id)
+
+
+def _own_id(context: Context) -> UUID:
+    if context.viewer.session_id is None:
+        raise Unauthenticated("This needs a candidate's session token.")
+    return context.viewer.session_id
+
+
+async def _handed_in(context: Context, session_id: UUID) -> Submission | None:
+    return await context.loaders.of(submission_loaders.by_session).load(session_id)

@@ -1,0 +1,82 @@
+"""What a candidate answers, as the API takes and shows it: one shape for each way of answering."""
+
+from typing import Any
+
+import strawberry
+
+from schema.access import told
+from services.refusals import InvalidInput
+
+
+@strawberry.type(description="One entry on the left and the one on the right that was matched to it.")
+class Pair:
+    """A matched pair."""
+
+    left: str = told("Id of the entry on the left.")
+    right: str = told("Id of the entry on the right.")
+
+
+@strawberry.type(description="An answer. Only the field that fits the question's kind is set.")
+class Response:
+    """A response."""
+
+    choice: str | None = told("Id of the chosen option: single choice, and true/false with `true` or `false`.")
+    choices: list[str] | None = told("Ids of the chosen options: multiple choice.")
+    value: str | None = told("A decimal number as text, such as `3.14`: numeric.")
+    text: str | None = told("Short text and essay.")
+    pairs: list[Pair] | None = told("Matching.")
+    order: list[str] | None = told("Ids of all items in the chosen order: ordering.")
+
+    @classmethod
+    def of(cls, stored: dict[str, Any] | None) -> "Response | None":
+        """Show a stored response; null when it was cleared or never given."""
+        if stored is None:
+            return None
+        pairs = stored.get("pairs")
+        return cls(
+            choice=stored.get("choice"),
+            choices=stored.get("choices"),
+            value=stored.get("value"),
+            text=stored.get("text"),
+            pairs=None if pairs is None else [Pair(left=left, right=right) for left, right in pairs.items()],
+            order=stored.get("order"),
+        )
+
+
+@strawberry.input(description="One entry on the left and the one on the right that is matched to it.")
+class PairInput:
+    """A pair to match."""
+
+    left: str = told("Id of the entry on the left.")
+    right: str = told("Id of the entry on the right.")
+
+
+@strawberry.input(one_of=True, description="An answer: exactly one field, the one that fits the question's kind.")
+class ResponseInput:
+    """A response to save."""
+
+    choice: str | None = told(
+        "Id of the chosen option: single choice, and true/false with `true` or `false`.",
+        default=strawberry.UNSET,
+    )
+    choices: list[str] | None = told(
+        "Ids of the chosen options, at most 26: multiple choice.", default=strawberry.UNSET
+    )
+    value: str | None = told("A decimal number as text, like `3.14` or `6.02e23`: numeric.", default=strawberry.UNSET)
+    text: str | None = told("Short text and essay.", default=strawberry.UNSET)
+    pairs: list[PairInput] | None = told("Some or all pairs, at most 26: matching.", default=strawberry.UNSET)
+    order: list[str] | None = told("Ids of all items in the chosen order: ordering.", default=strawberry.UNSET)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the response as the rules read it; refuse an entry on the left that is matched twice."""
+        given = {
+            name: value
+            for name in ("choice", "choices", "value", "text", "order")
+            if (value := getattr(self, name)) not in (strawberry.UNSET, None)
+        }
+        if self.pairs:
+            pairs = {pair.left: pair.right for pair in self.pairs}
+            if len(pairs) < len(self.pairs):
+                raise InvalidInput("An entry on the left is matched twice.", path=["response", "pairs"])
+            given["pairs"] = pairs
+        return given
