@@ -1,0 +1,174 @@
+"""Sessions as staff see them: who, how far, under which limits, and what became of it."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models.sessions import DeliverySession, SessionState
+from resolvers import assignments, identity, sessions
+from schema import session_enums as _  # noqa: F401 - describes the enums used here
+from schema.access import Info, ask, says, told
+from schema.connections import Connection, OrderDirection, connect
+from schema.identity import User
+from schema.nodes import Node, global_id, local_id, looked_for
+from schema.policy import Limits, SecurityLevel
+from services import deadlines, sessions_status
+from services import policy as policies
+from services.paging import PageRequest
+from services.sessions import Filter, SessionOrder, SortedBy
+from services.sessions_status import DisplayStatus
+
+if TYPE_CHECKING:
+    from schema.assignments import Assignment
+    from schema.submissions import Submission
+
+
+@strawberry.type(description="One attempt of one person at an assignment.")
+class Session(Node):
+    """A session."""
+
+    row: strawberry.Private[DeliverySession]
+    state: SessionState = told("The stored state; `displayStatus` adds what the clock says.")
+    attempt: int = told("Which attempt of the candidate this is, from 1.")
+    created_at: datetime = told("When the invitation was redeemed.")
+    started_at: datetime | None = told("When the candidate started the clock; null before.")
+    deadline_at: datetime | None = told(
+        "When it ends: the close of the window before the start, the personal deadline after it; null without.",
+    )
+    ended_at: datetime | None = told("When it ended; of an expired one this is its deadline. Null before.")
+    item_count: int = told("Items of the paper.")
+    answered_count: int = told("Items answered.")
+    current_position: int | None = told("The item that the candidate is at, from 1; null before the first.")
+    focus_lost_count: int = told("How often the focus was lost.")
+    focus_lost_at: datetime | None = told("When the focus was lost last.")
+    last_activity_at: datetime | None = told("Last sign of life; null before the start.")
+    disconnected_at: datetime | None = told("When the connection was lost; null while it is up.")
+    event_count: int = told("Events in the timeline; also the `seq` of the newest.")
+    version: int = told("Counts changes of state; a command names the one it was decided on.")
+
+    @strawberry.field(description="What a proctor is shown; EXPIRED as soon as the time is over.")
+    async def display_status(self, info: Info) -> DisplayStatus:
+        """Tell the status as of this operation."""
+        return sessions_status.status_of(self.row, await sessions.clock(info.context))
+
+    @strawberry.field(description="Whole seconds to the deadline, never below 0; null while no clock runs.")
+    async def seconds_remaining(self, info: Info) -> int | None:
+        """Tell how much time is left."""
+        if self.row.state != SessionState.ACTIVE:
+            return None
+        return deadlines.seconds_remaining(self.row.deadline_at, await sessions.clock(info.context))
+
+    @strawberry.field(description="The limits as they were frozen into this session, each with its source.")
+    def policy(self) -> Limits:
+        """Show the frozen policy."""
+        return Limits.of(policies.from_json(self.row.policy))
+
+    @strawberry.field(description="How strictly the session is supervised.")
+    def security_level(self) -> SecurityLevel:
+        """Derive the level from the frozen policy."""
+        return policies.from_json(self.row.policy).security.value.level
+
+    @strawberry.field(description="Whose session it is.")
+    async def candidate(self, info: Info) -> User | None:
+        """Show the candidate."""
+        person = await identity.person(info.context, self.row.user_id)
+        return person and User.of(person)
+
+    @ask(assignments.assignment, "The assignment that it belongs to.")
+    async def assignment(self, info: Info) -> Annotated["Assignment", strawberry.lazy("schema.assignments")] | None:
+        """Show the assignment."""
+        from schema.assignments import Assignment  # noqa: PLC0415 - the types refer to each other
+
+        row = await assignments.assignment(info.context, self.row.assignment_id)
+        return row and Assignment.of(row)
+
+    @ask(sessions.submission, "What was handed in; null before, and when it never was started.")
+    async def submission(self, info: Info) -> Annotated["Submission", strawberry.lazy("schema.submissions")] | None:
+        """Show the submission."""
+        from schema.submissions import Submission  # noqa: PLC0415 - the types refer to each other
+
+        row = await sessions.submission(info.context, self.row.id)
+        return row and Submission.of(row)
+
+    @classmethod
+    def of(cls, row: DeliverySession) -> "Session":
+        """Show a session."""
+        return cls(
+            row=row,
+            id=global_id("Session", row.id),
+            uuid=row.id,
+            state=SessionState(row.state),
+            attempt=row.attempt,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            deadline_at=row.deadline_at,
+            ended_at=row.ended_at,
+            item_count=row.item_count,
+            answered_count=row.answered_count,
+            current_position=row.current_position,
+            focus_lost_count=row.focus_lost_count,
+            focus_lost_at=row.focus_lost_at,
+            last_activity_at=row.last_activity_at,
+            disconnected_at=row.disconnected_at,
+            event_count=row.event_seq,
+            version=row.version,
+        )
+
+
+@strawberry.input(description="Which sessions are wanted; what is left out does not narrow.")
+class SessionFilter:
+    """Filter of `sessions`."""
+
+    assignment_id: strawberry.ID | None = told("Only sessions of this assignment.", default=None)
+    candidate_id: strawberry.ID | None = told("Only sessions of this person.", default=None)
+    run_label: str | None = told("Only sessions of assignments with this run label.", default=None)
+    display_status: list[DisplayStatus] | None = told("Only sessions shown as one of these now.", default=None)
+
+    def plain(self) -> Filter:
+        """Return the filter as the service reads it."""
+        assignment, person = self.assignment_id, self.candidate_id
+        return Filter(
+            None if assignment is None else local_id("Assignment", assignment, path=["filter", "assignmentId"]),
+            None if person is None else local_id("User", person, path=["filter", "candidateId"]),
+            self.run_label,
+            self.display_status,
+        )
+
+
+@strawberry.input(description="One column of the order of sessions.")
+class SessionOrderInput:
+    """Order of `sessions`."""
+
+    field: SessionOrder = told("By what to sort.")
+    direction: OrderDirection = told("Which way.", default=OrderDirection.ASC)
+
+
+@strawberry.type
+class SessionsQuery:
+    """Queries of staff about sessions."""
+
+    @ask(sessions.session, "One session; null when there is none to be seen.")
+    async def session(
+        self, info: Info, id: Annotated[strawberry.ID, says("Global id of the session.")]
+    ) -> Session | None:
+        """Show a session."""
+        row = await sessions.session(info.context, looked_for("Session", id))
+        return row and Session.of(row)
+
+    @ask(sessions.sessions_page, "Sessions of the org unit; without an order the newest first.")
+    async def sessions(
+        self,
+        info: Info,
+        filter: Annotated[SessionFilter | None, says("Which are wanted.")] = None,
+        order_by: Annotated[list[SessionOrderInput] | None, says("In which order, first column first.")] = None,
+        first: Annotated[int | None, says("At most this many, 0 to 100; 50 when left out.")] = None,
+        after: Annotated[str | None, says("Behind this cursor.")] = None,
+        last: Annotated[int | None, says("At most this many from the end, 0 to 100.")] = None,
+        before: Annotated[str | None, says("Before this cursor.")] = None,
+    ) -> Connection[Session]:
+        """List sessions."""
+        wanted = (filter or SessionFilter()).plain()
+        order = [SortedBy(one.field, descending=one.direction is OrderDirection.DESC) for one in order_by or []]
+        page = PageRequest(first=first, after=after, last=last, before=before)
+        return connect(await sessions.sessions_page(info.context, wanted, order, page), Session.of)
