@@ -16,8 +16,8 @@ from services.sessions_events import Happening, append
 from services.sessions_hold import hold, require_running
 from services.work import Work
 
-LARGEST_REVISION = 2**53 - 1
-"""Revisions are counted by a browser, whose whole numbers end here."""
+LARGEST_REVISION = 2**31 - 1
+"""The largest whole number of GraphQL."""
 
 _ITEM_WITH_ID = literal_column("'$[*] ? (@.item_id == $id)'::jsonpath")
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -27,18 +28,21 @@ LONGEST_BATCH_ID = 64
 LONGEST_ABSENCE = 7 * 24 * 3600
 LARGEST_PASTE = 1_000_000
 
-INGESTIBLE = frozenset(
-    {
-        EventKind.ITEM_VIEWED,
-        EventKind.FOCUS_LOST,
-        EventKind.FOCUS_REGAINED,
-        EventKind.TAB_SWITCH,
-        EventKind.PASTE_DETECTED,
-        EventKind.DISCONNECTED,
-        EventKind.RECONNECTED,
-    },
-)
-"""The kinds that a candidate's browser reports; all others are Evalium's own."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A candidate's clock may be wrong, but it shows a time that every reader of the timeline can show again."""
+
+
+class ReportedKind(StrEnum):
+    """The kinds of events that a candidate's browser reports; all others are Evalium's own."""
+
+    ITEM_VIEWED = "item_viewed"
+    FOCUS_LOST = "focus_lost"
+    FOCUS_REGAINED = "focus_regained"
+    TAB_SWITCH = "tab_switch"
+    PASTE_DETECTED = "paste_detected"
+    DISCONNECTED = "disconnected"
+    RECONNECTED = "reconnected"
+
 
 _INSERT = text(
     "insert into session_events"
@@ -66,7 +70,7 @@ class Reported:
     `characters` how much was pasted.
     """
 
-    kind: EventKind
+    kind: ReportedKind
     client_at: datetime
     position: int | None = None
     seconds: int | None = None
@@ -163,40 +167,39 @@ def _check_batch_id(batch_id: str) -> None:
 
 def _checked(session: DeliverySession, n: int, event: Reported) -> Happening:
     """Turn a reported event into one to append, or refuse what a browser cannot have seen in this session."""
-    if event.kind not in INGESTIBLE:
-        raise InvalidInput(
-            f"Events of kind '{event.kind}' are Evalium's own and cannot be reported.",
-            path=["events", n, "kind"],
-        )
-    if event.kind is EventKind.ITEM_VIEWED and event.position is None:
+    if event.kind is ReportedKind.ITEM_VIEWED and event.position is None:
         raise InvalidInput("An item that was viewed needs its position.", path=["events", n, "position"])
-    measures = {
-        "position": (event.position, 1, session.item_count),
-        "seconds": (event.seconds, 0, LONGEST_ABSENCE),
-        "characters": (event.characters, 0, LARGEST_PASTE),
+    measures: dict[str, tuple[int | None, int, int, tuple[str, ...]]] = {
+        "position": (event.position, 1, session.item_count, ()),
+        "seconds": (event.seconds, 0, LONGEST_ABSENCE, ("details",)),
+        "characters": (event.characters, 0, LARGEST_PASTE, ("details",)),
     }
-    for name, (value, least, most) in measures.items():
+    for name, (value, least, most, within) in measures.items():
         if value is not None and not least <= value <= most:
-            raise InvalidInput(f"'{name}' is {least} to {most}, not {value}.", path=["events", n, name])
-    payload = {name: value for name, (value, _, _) in measures.items() if value is not None}
+            said = f"'{name}' is {least} to {most}, not {value}."
+            raise InvalidInput(said, path=["events", n, *within, name])
     client_at = event.client_at if event.client_at.tzinfo else event.client_at.replace(tzinfo=UTC)
-    return Happening(event.kind, payload, client_at)
+    if not EARLIEST <= client_at <= LATEST:
+        said = f"{client_at.isoformat()} is before {EARLIEST.year} or after {LATEST.year}."
+        raise InvalidInput(said, path=["events", n, "clientAt"])
+    payload = {name: value for name, (value, *_) in measures.items() if value is not None}
+    return Happening(EventKind(event.kind.value), payload, client_at)
 
 
 def _count(session: DeliverySession, events: Sequence[Reported], now: datetime) -> None:
     """Keep the session's counters, which the monitor reads instead of events. A broken connection is no activity."""
     for event in events:
         match event.kind:
-            case EventKind.ITEM_VIEWED:
+            case ReportedKind.ITEM_VIEWED:
                 session.current_position = event.position
-            case EventKind.FOCUS_LOST:
+            case ReportedKind.FOCUS_LOST:
                 session.focus_lost_count += 1
                 session.focus_lost_at = now
-            case EventKind.DISCONNECTED:
+            case ReportedKind.DISCONNECTED:
                 session.disconnected_at = now
-            case EventKind.RECONNECTED:
+            case ReportedKind.RECONNECTED:
                 session.disconnected_at = None
             case _:
                 pass
-        if event.kind is not EventKind.DISCONNECTED:
+        if event.kind is not ReportedKind.DISCONNECTED:
             session.last_activity_at = now

@@ -115,7 +115,7 @@ async def sitting(
     *,
     essay: bool = False,
     repeat: int = 1,
-    pass_mark: str = "70",
+    threshold: str = "70",
     security_config: dict | None = None,
     run_label: str = "Test_Run",
 ) -> Sitting:
@@ -133,7 +133,7 @@ async def sitting(
             number=1,
             title="Electrical *safety*",
             instructions="Read **carefully**.",
-            pass_percent=Decimal(pass_mark),
+            pass_percent=Decimal(threshold),
             security_config=security_config,
         )
         add([version])

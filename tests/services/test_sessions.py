@@ -139,7 +139,7 @@ async def test_a_session_that_never_started_expires_without_a_submission(world, 
 
 async def test_a_session_that_was_not_started_takes_nothing(world, sitting):
     candidate = await sitting.candidate(started=False)
-    reported = sessions_events.Reported(sessions_events.EventKind.FOCUS_LOST, (await candidate.row()).created_at)
+    reported = sessions_events.Reported(sessions_events.ReportedKind.FOCUS_LOST, (await candidate.row()).created_at)
     acts = [
         lambda work: sessions_answers.save_answer(work, candidate.session_id, candidate.item_id(0), 1, None),
         lambda work: sessions_events.record_events(work, candidate.session_id, "b", [reported]),

@@ -1,0 +1,236 @@
+"""The monitor: one row per recipient of an assignment, from counters and the clock, never from events (domain.md 5).
+
+The bucket is computed in SQL only, so that what a row shows, what a filter finds and what is counted cannot differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy.orm import aliased
+
+from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus
+from models.identity import User
+from models.sessions import DeliverySession, SessionState
+from models.submissions import ScoreVersion, Submission
+from services import assignments_policy, deadlines, invitations, sessions_status
+from services.invitations import Invited
+from services.paging import Order, Page, PageRequest, paged
+from services.security import LockdownBrowser, Proctoring, SecurityLevel
+from services.sessions_status import DisplayStatus
+from services.work import Work
+
+LARGEST_PAGE: Final = 200
+LONGEST_SEARCH: Final = 254
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR_AHEAD: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Bucket(StrEnum):
+    """How far a recipient has come."""
+
+    INVITED = "invited"
+    STARTED = "started"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+
+
+class MonitorOrder(StrEnum):
+    """By what the monitor's rows can be sorted."""
+
+    EMAIL = "email"
+    NAME = "name"
+    LAST_ACTIVITY_AT = "last_activity_at"
+    DEADLINE_AT = "deadline_at"
+    FOCUS_LOST_COUNT = "focus_lost_count"
+    ANSWERED_COUNT = "answered_count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which rows are wanted; what is None does not narrow. `search` is the beginning of a name or an address."""
+
+    buckets: Sequence[Bucket] | None = None
+    display_status: Sequence[DisplayStatus] | None = None
+    high_stakes_only: bool = False
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipient: their newest invitation, their latest attempt if there is one, and what both mean at `as_of`."""
+
+    target_id: UUID
+    user: User
+    invitation: Invitation
+    session: DeliverySession | None
+    bucket: Bucket
+    security_level: SecurityLevel
+    as_of: datetime
+
+    @property
+    def display_status(self) -> DisplayStatus | None:
+        """What the latest attempt is shown as; None before the first."""
+        return None if self.session is None else sessions_status.status_of(self.session, self.as_of)
+
+    @property
+    def invited(self) -> Invited:
+        """The invitation with what became of it."""
+        return Invited(
+            self.invitation,
+            self.session,
+            invitations.standing(self.invitation, self.session, self.as_of),
+        )
+
+    @property
+    def seconds_remaining(self) -> int | None:
+        """Whole seconds to the personal deadline of a running attempt, never negative; None when no clock runs."""
+        if self.session is None or self.session.state != SessionState.ACTIVE:
+            return None
+        return deadlines.seconds_remaining(self.session.deadline_at, self.as_of)
+
+
+async def rows(
+    work: Work,
+    assignment_id: UUID,
+    planned: SecurityLevel,
+    wanted: Filter,
+    orders: Sequence[tuple[MonitorOrder, bool]],
+    page: PageRequest,
+    as_of: datetime,
+) -> Page[Row]:
+    """Return one page of an assignment's monitor; each order is a column and whether it descends.
+
+    `planned` is the security level for those who have not started: a session keeps the one that was frozen into it.
+    """
+    target = AssignmentTarget
+    statement = _recipients(target.id, User, Invitation, DeliverySession, _bucket()).where(
+        target.assignment_id == assignment_id,
+        *_conditions(wanted, planned),
+    )
+    sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
+    found = await paged(work, statement, [*sorting, Order(target.id)], page)
+    shown = [
+        Row(target_id, user, invitation, session, Bucket(bucket), _level(session, planned), as_of)
+        for target_id, user, invitation, session, bucket in found.rows
+    ]
+    return Page(shown, found.cursors, found.has_next, found.has_previous, found.total)
+
+
+async def counts(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, dict[Bucket, int]]:
+    """Return how many recipients of each assignment are in each bucket."""
+    found: dict[UUID, dict[Bucket, int]] = {one: dict.fromkeys(Bucket, 0) for one in assignment_ids}
+    of = AssignmentTarget.assignment_id
+    each = _recipients(of.label("assignment_id"), _bucket()).where(of.in_(assignment_ids)).subquery()
+    keys = (each.c.assignment_id, each.c.bucket)
+    for row in await work.rows(select(*keys, func.count().label("number")).group_by(*keys)):
+        found[row.assignment_id][Bucket(row.bucket)] = row.number
+    return found
+
+
+async def outcomes(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the newest outcome of each session that was handed in."""
+    newest = and_(
+        ScoreVersion.submission_id == Submission.id,
+        ScoreVersion.number == Submission.latest_score_version,
+    )
+    wanted = select(Submission.session_id, ScoreVersion.outcome).join(ScoreVersion, newest)
+    return {
+        row.session_id: row.outcome for row in await work.rows(wanted.where(Submission.session_id.in_(session_ids)))
+    }
+
+
+def _recipients(*columns: Any) -> Select[Any]:
+    """Select from recipients with their newest invitation and their latest attempt, each found by its own index."""
+    target, session = AssignmentTarget, DeliverySession
+    later_invitation, later_session = aliased(Invitation), aliased(DeliverySession)
+    newest = (
+        select(func.max(later_invitation.ordinal))
+        .where(later_invitation.assignment_id == target.assignment_id, later_invitation.user_id == target.user_id)
+        .scalar_subquery()
+    )
+    latest = (
+        select(func.max(later_session.attempt))
+        .where(later_session.assignment_id == target.assignment_id, later_session.user_id == target.user_id)
+        .scalar_subquery()
+    )
+    invited = and_(
+        Invitation.assignment_id == target.assignment_id,
+        Invitation.user_id == target.user_id,
+        Invitation.ordinal == newest,
+    )
+    attempted = and_(
+        session.assignment_id == target.assignment_id,
+        session.user_id == target.user_id,
+        session.attempt == latest,
+    )
+    selected = (
+        select(*columns)
+        .select_from(target)
+        .join(Assignment, Assignment.id == target.assignment_id)
+        .join(User, User.id == target.user_id)
+        .join(Invitation, invited)
+        .outerjoin(session, attempted)
+    )
+    return cast("Select[Any]", selected)
+
+
+def _bucket() -> ColumnElement[str]:
+    """Decide the bucket: by the latest attempt, and before the first one by invitation and window."""
+    now, state = func.evalium_now(), DeliverySession.state
+    shut = or_(
+        Invitation.status == InvitationStatus.REVOKED,
+        Invitation.expires_at <= now,
+        Assignment.status != AssignmentStatus.ACTIVE,
+        func.coalesce(Assignment.valid_until <= now, literal(value=False)),
+    )
+    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due())
+    return case(
+        (and_(DeliverySession.id.is_(None), shut), literal(Bucket.EXPIRED)),
+        (DeliverySession.id.is_(None), literal(Bucket.INVITED)),
+        (state == SessionState.SUBMITTED, literal(Bucket.COMPLETED)),
+        (ended, literal(Bucket.EXPIRED)),
+        else_=literal(Bucket.STARTED),
+    ).label("bucket")
+
+
+def _level(session: DeliverySession | None, planned: SecurityLevel) -> SecurityLevel:
+    return planned if session is None else assignments_policy.frozen_level(session)
+
+
+def _conditions(wanted: Filter, planned: SecurityLevel) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.buckets is not None:
+        conditions.append(_bucket().in_(wanted.buckets))
+    if wanted.display_status is not None:
+        conditions.append(sessions_status.shown_as_any(wanted.display_status))
+    if wanted.high_stakes_only:
+        frozen, unstarted = DeliverySession.policy["security"]["value"], DeliverySession.id.is_(None)
+        by_browser = frozen["lockdown_browser"].astext == LockdownBrowser.REQUIRED
+        by_person = frozen["proctoring"].astext == Proctoring.LIVE
+        started = or_(by_browser, by_person)
+        conditions.append(or_(unstarted, started) if planned is SecurityLevel.HIGH_STAKES else started)
+    if wanted.search:
+        search = wanted.search.strip()
+        named = User.display_name.istartswith(search, autoescape=True)
+        conditions.append(or_(User.email.startswith(search.casefold(), autoescape=True), named))
+    return conditions
+
+
+def _column(order: MonitorOrder) -> ColumnElement[Any]:
+    """Return what is sorted by; where there is no attempt yet, the value that sorts last in the usual direction."""
+    session = DeliverySession
+    columns: dict[MonitorOrder, ColumnElement[Any]] = {
+        MonitorOrder.EMAIL: User.email.expression,
+        MonitorOrder.NAME: User.display_name.expression,
+        MonitorOrder.LAST_ACTIVITY_AT: func.coalesce(session.last_activity_at, _LONG_AGO),
+        MonitorOrder.DEADLINE_AT: func.coalesce(session.deadline_at, _FAR_AHEAD),
+        MonitorOrder.FOCUS_LOST_COUNT: func.coalesce(session.focus_lost_count, 0),
+        MonitorOrder.ANSWERED_COUNT: func.coalesce(session.answered_count, 0),
+    }
+    return columns[order]
