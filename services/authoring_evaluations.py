@@ -203,6 +203,7 @@ def _chosen(wanted: EvaluationFilter) -> Select[Any]:
             .where(EvaluationVersion.evaluation_id == Evaluation.id)
             .order_by(EvaluationVersion.number.desc())
             .limit(1)
+            .correlate(Evaluation)
             .scalar_subquery()
         )
         chosen = chosen.join(EvaluationVersion, EvaluationVersion.id == newest)

@@ -185,6 +185,7 @@ def _chosen(wanted: QuestionFilter) -> Select[Any]:
             .where(QuestionVersion.question_id == Question.id)
             .order_by(QuestionVersion.number.desc())
             .limit(1)
+            .correlate(Question)
             .scalar_subquery()
         )
         chosen = chosen.join(QuestionVersion, QuestionVersion.id == newest).where(*conditions)
