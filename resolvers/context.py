@@ -111,6 +111,11 @@ class Context:
         self._capabilities = None
         self.loaders = Loaders(self.reading)
 
+    async def become(self, viewer: Viewer) -> None:
+        """Go on as another viewer, for an operation that has just proven to be theirs."""
+        await self.refresh()
+        self.viewer = viewer
+
     async def capabilities(self) -> frozenset[Capability]:
         """Return what the viewer may do, read from the database once per operation."""
         held = self._capabilities

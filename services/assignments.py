@@ -6,6 +6,7 @@ Issuing, closing and looking up stand here; redeeming and the monitor are `assig
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,6 +29,14 @@ from services.work import Work
 
 LONGEST_NAME = 200
 LONGEST_REASON = 1000
+
+
+class AssignmentOrder(StrEnum):
+    """By what assignments can be sorted."""
+
+    CREATED_AT = "created_at"
+    NAME = "name"
+    RUN_LABEL = "run_label"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +136,13 @@ async def require(work: Work, assignment_id: UUID) -> Assignment:
     return found
 
 
-async def listed(work: Work, wanted: Filter, orders: Sequence[Order], page: PageRequest) -> Page[Assignment]:
-    """List the assignments of the viewer's org unit."""
+async def listed(
+    work: Work,
+    wanted: Filter,
+    orders: Sequence[tuple[AssignmentOrder, bool]],
+    page: PageRequest,
+) -> Page[Assignment]:
+    """List the assignments of the viewer's org unit; each order is a column and whether it descends, newest first."""
     row = Assignment
     statement = select(row)
     if wanted.status is not None:
@@ -139,7 +153,13 @@ async def listed(work: Work, wanted: Filter, orders: Sequence[Order], page: Page
         statement = statement.where(row.run_label == wanted.run_label)
     if wanted.search:
         statement = statement.where(row.name.istartswith(wanted.search, autoescape=True))
-    return await paged(work, statement, orders, page)
+    columns = {
+        AssignmentOrder.CREATED_AT: row.created_at,
+        AssignmentOrder.NAME: row.name,
+        AssignmentOrder.RUN_LABEL: row.run_label,
+    }
+    sorting = [Order(columns[column], descending) for column, descending in orders] or [Order(row.created_at, True)]
+    return await paged(work, statement, [*sorting, Order(row.id, sorting[0].descending)], page)
 
 
 def _check_window(terms: Terms, now: datetime) -> None:

@@ -80,12 +80,9 @@ class Row:
 
     @property
     def invited(self) -> Invited:
-        """The invitation with what became of it."""
-        return Invited(
-            self.invitation,
-            self.session,
-            invitations.standing(self.invitation, self.session, self.as_of),
-        )
+        """The newest invitation with what became of it; the latest attempt may be an older one's."""
+        own = self.session if self.session is not None and self.session.invitation_id == self.invitation.id else None
+        return Invited(self.invitation, own, invitations.standing(self.invitation, own, self.as_of))
 
     @property
     def seconds_remaining(self) -> int | None:

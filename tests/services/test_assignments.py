@@ -11,9 +11,9 @@ from models.activity import Activity
 from models.assignments import Assignment, AssignmentTarget, TargetKind
 from models.identity import User, UserRole, UserStatus
 from services import assignments, invitations
-from services.assignments import Filter, Terms
+from services.assignments import AssignmentOrder, Filter, Terms
 from services.assignments_recipients import Recipient
-from services.paging import Order, PageRequest
+from services.paging import PageRequest
 from services.refusals import InvalidInput, NobodyToInvite, NotFound, StateDrift
 from tests.factories import assignments as factory
 from tests.factories import sessions as sittings
@@ -185,7 +185,7 @@ async def test_lists_filter_and_page(world, version):
     label = f"L_{uuid4().hex}"
     for name in ("Alpha 50%", "alpha two", "Beta"):
         await factory.issue(world, version, run_label=label, name=name)
-    orders = [Order(Assignment.name), Order(Assignment.id)]
+    orders = [(AssignmentOrder.NAME, False)]
     async with world.office.snapshot(world.system) as work:
 
         async def names(**wanted):

@@ -1,0 +1,34 @@
+"""Assignments, invitations, and what the monitor counts, by key."""
+
+from uuid import UUID
+
+from models.assignments import Assignment
+from services import assignments, assignments_monitor
+from services import invitations as invitation_services
+from services.assignments_monitor import Bucket
+from services.invitations import Invited
+from services.work import Work
+
+
+async def by_id(work: Work, ids: list[UUID]) -> list[Assignment | None]:
+    """Return the assignments with these ids, in order; None where there is none to be seen."""
+    found = await assignments.by_ids(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def invitations(work: Work, ids: list[UUID]) -> list[Invited | None]:
+    """Return the invitations with these ids, in order; None where there is none to be seen."""
+    found = await invitation_services.by_id(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def counts(work: Work, assignment_ids: list[UUID]) -> list[dict[Bucket, int]]:
+    """Return how many recipients of each assignment are in each bucket, in order."""
+    found = await assignments_monitor.counts(work, assignment_ids)
+    return [found[one] for one in assignment_ids]
+
+
+async def outcomes(work: Work, session_ids: list[UUID]) -> list[str | None]:
+    """Return the newest outcome of each session, in order; None where nothing was handed in."""
+    found = await assignments_monitor.outcomes(work, session_ids)
+    return [found.get(one) for one in session_ids]

@@ -1,0 +1,199 @@
+"""Assignments: issued, closed, redeemed, listed and watched."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dataloaders import assignments as loaders
+from dataloaders import authoring as authoring_loaders
+from dataloaders import sessions as session_loaders
+from models.assignments import Assignment
+from models.capabilities import Capability
+from models.identity import User
+from models.sessions import DeliverySession
+from resolvers import identity
+from resolvers.access import public, requires
+from resolvers.context import Context
+from services import assignments, assignments_monitor, assignments_policy, assignments_redeem, invitations, streams
+from services.assignments import AssignmentOrder, Terms
+from services.assignments_monitor import Bucket, MonitorOrder
+from services.assignments_recipients import Recipient
+from services.idempotency import Answer
+from services.invitations import Invited
+from services.paging import Page, PageRequest
+from services.policy import Policy
+from services.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """One page of the monitor, when it was true, and the cursor from which the stream goes on."""
+
+    assignment_id: UUID
+    page: Page[assignments_monitor.Row]
+    cursor: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedRow:
+    """What became of one recipient: an invitation with its token, or why not."""
+
+    invited: Invited | None
+    token: str | None
+    problem: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An assignment as just issued, with one row for each recipient, in order."""
+
+    assignment: Assignment
+    rows: Sequence[IssuedRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A session as just redeemed, and the candidate's token for it."""
+
+    session: DeliverySession
+    token: str
+    expires_at: datetime
+
+
+@requires(Capability.ASSIGNMENTS_READ)
+async def assignment(context: Context, assignment_id: UUID | None) -> Assignment | None:
+    """Return an assignment that the viewer may see."""
+    return None if assignment_id is None else await context.loaders.of(loaders.by_id).load(assignment_id)
+
+
+@requires(Capability.ASSIGNMENTS_READ)
+async def assignments_page(
+    context: Context,
+    wanted: assignments.Filter,
+    orders: Sequence[tuple[AssignmentOrder, bool]],
+    page: PageRequest,
+) -> Page[Assignment]:
+    """List assignments of the viewer's org unit."""
+    return await context.read(assignments.listed, wanted, orders, page)
+
+
+@requires(Capability.ASSIGNMENTS_READ)
+async def invitations_page(context: Context, assignment_id: UUID, page: PageRequest) -> Page[Invited]:
+    """List an assignment's invitations."""
+    return await context.read(invitations.of_assignment, assignment_id, page)
+
+
+@requires(Capability.ASSIGNMENTS_READ)
+async def invitation(context: Context, invitation_id: UUID) -> Invited | None:
+    """Return an invitation that the viewer may see."""
+    return await context.loaders.of(loaders.invitations).load(invitation_id)
+
+
+async def counts(context: Context, assignment_id: UUID) -> dict[Bucket, int]:
+    """Return how many recipients of an assignment that the viewer may see are in each bucket."""
+    return await context.loaders.of(loaders.counts).load(assignment_id)
+
+
+async def policy(context: Context, row: Assignment) -> Policy:
+    """Return the limits that would be frozen into a session of the assignment now, with the source of each."""
+    version = await context.loaders.of(authoring_loaders.evaluation_versions).load(row.evaluation_version_id)
+    if version is None:
+        raise LookupError(f"assignment {row.id} has no evaluation version")
+    return assignments_policy.effective(row, version)
+
+
+@requires(Capability.ASSIGNMENTS_MONITOR)
+async def monitor(
+    context: Context,
+    row: Assignment,
+    wanted: assignments_monitor.Filter,
+    orders: Sequence[tuple[MonitorOrder, bool]],
+    page: PageRequest,
+) -> Monitored:
+    """Read one page of the monitor, and the stream's position in the very snapshot that the page shows."""
+    stream = streams.assignment_stream(context.tenant_id, row.id)
+    planned = (await policy(context, row)).security.value.level
+
+    async def read(work: Work) -> Monitored:
+        at = await streams.horizon(work)
+        found = await assignments_monitor.rows(work, row.id, planned, wanted, orders, page, at.as_of)
+        return Monitored(row.id, found, streams.cursor(context.house.cursor_secret, stream, at), at.as_of)
+
+    return await context.read(read)
+
+
+async def outcome(context: Context, session_id: UUID) -> str | None:
+    """Return the outcome of what a session handed in; None also without the right to read submissions."""
+    if Capability.SUBMISSIONS_READ not in await context.capabilities():
+        return None
+    return await context.loaders.of(loaders.outcomes).load(session_id)
+
+
+async def creator(context: Context, row: Assignment) -> User | None:
+    """Return who issued an assignment."""
+    return None if row.created_by is None else await identity.person(context, row.created_by)
+
+
+@requires(Capability.ASSIGNMENTS_ISSUE)
+async def assignment_issue(
+    context: Context,
+    terms: Terms,
+    recipients: Sequence[Recipient],
+    key: str | None,
+) -> Issued:
+    """Issue an evaluation version to people."""
+
+    async def act(work: Work) -> Answer:
+        return await assignments.issue(work, terms, recipients)
+
+    given = {"terms": asdict(terms), "recipients": [asdict(recipient) for recipient in recipients]}
+    answer = await context.write("assignmentIssue", key, given, act)
+    row = await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))
+    if row is None:
+        raise LookupError(f"assignment {answer['assignment']} cannot be read back")
+    ids = [UUID(one["invitation"]) for one in answer["rows"] if one["invitation"] is not None]
+    invited = dict(zip(ids, await context.loaders.of(loaders.invitations).load_many(ids), strict=True))
+    return Issued(row, [_issued(context, one, invited) for one in answer["rows"]])
+
+
+@requires(Capability.ASSIGNMENTS_ISSUE)
+async def assignment_close(context: Context, assignment_id: UUID, reason: str, key: str | None) -> Assignment | None:
+    """Close an assignment."""
+
+    async def act(work: Work) -> Answer:
+        return await assignments.close(work, assignment_id, reason)
+
+    given = {"id": str(assignment_id), "reason": reason}
+    answer = await context.write("assignmentClose", key, given, act)
+    return await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))
+
+
+@public
+async def invitation_redeem(context: Context, token: str, nonce: str, key: str | None) -> Redeemed:
+    """Turn an invitation into a session; the invitation's token says in whose tenant and org unit.
+
+    What the rest of the operation reads, it reads as the candidate whose token is returned.
+    """
+    tokens = context.house.tokens
+    claims = invitations.verify(tokens, token)
+    viewer = assignments_redeem.bearer(claims)
+
+    async def act(work: Work) -> Answer:
+        return await assignments_redeem.redeem(work, claims, nonce)
+
+    answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
+    session_id = UUID(answer["session_id"])
+    await context.become(assignments_redeem.candidate(claims, session_id))
+    session = await context.loaders.of(session_loaders.by_id).load(session_id)
+    if session is None:
+        raise LookupError(f"session {session_id} cannot be read back")
+    return Redeemed(session, *assignments_redeem.session_token(tokens, session))
+
+
+def _issued(context: Context, answer: dict[str, Any], invited: dict[UUID, Invited | None]) -> IssuedRow:
+    found = None if answer["invitation"] is None else invited[UUID(answer["invitation"])]
+    token = None if found is None else invitations.mint(context.house.tokens, found.invitation)
+    return IssuedRow(found, token, answer["problem"])
