@@ -45,5 +45,7 @@ web: ## Build GraphiQL again
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-web/.stamp: $(shell find web graphql/operations -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp 2>/dev/null) scripts/node.sh
+WEB_SOURCES = $(shell find web graphql -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp 2>/dev/null)
+
+web/.stamp: $(WEB_SOURCES) scripts/web.sh scripts/node.sh scripts/node-requirements.txt | .venv/.stamp
 	@scripts/web.sh

@@ -5,7 +5,7 @@ from uuid import UUID
 from dataloaders import identity as loaders
 from models.capabilities import Capability
 from models.identity import OrgUnit, Tenant, User
-from resolvers.access import signed_in
+from resolvers.access import requires, signed_in
 from resolvers.context import Context
 from services import identity
 
@@ -34,4 +34,10 @@ async def capabilities(context: Context) -> list[Capability]:
 
 async def person(context: Context, user_id: UUID) -> User | None:
     """Return a person by id, for fields of objects that the viewer may already see."""
+    return await context.loaders.of(loaders.users).load(user_id)
+
+
+@requires(Capability.USERS_READ)
+async def known_person(context: Context, user_id: UUID) -> User | None:
+    """Return any person of the tenant."""
     return await context.loaders.of(loaders.users).load(user_id)

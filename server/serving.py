@@ -1,7 +1,9 @@
 """`evalium serve`: from nothing to a running service, and the table that tells how to use it."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import uvicorn
@@ -22,8 +24,17 @@ SHOWN_ROLES = ("admin", "author", "proctor", "assessor", "viewer")
 
 def serve(settings: Settings) -> None:
     """Start the database, migrate, found the demonstration tenants, and serve until interrupted."""
-    with database.embedded(settings) as cluster:
-        asyncio.run(_serve(settings, cluster))
+    with (
+        database.embedded(settings) as cluster,
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+        contextlib.suppress(KeyboardInterrupt),  # uvicorn has shut down in order by the time it raises this
+    ):
+        runner.run(_serve(settings, cluster))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where uvicorn finds it, else the standard one."""
+    return uvicorn.Config("", loop="auto").get_loop_factory()
 
 
 async def _serve(settings: Settings, cluster: database.Cluster | None) -> None:

@@ -1,0 +1,64 @@
+"""`node` and `nodes`: any object by its global id."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import strawberry
+
+from resolvers import assignments, authoring, identity, nodes, sessions, submissions
+from resolvers.context import Context
+from resolvers.nodes import Find
+from schema.access import Info, ask, says
+from schema.assignments import Assignment, Invitation
+from schema.authoring_evaluations import Evaluation, EvaluationVersion
+from schema.authoring_questions import Question, QuestionVersion
+from schema.identity import User
+from schema.nodes import Node, split_id
+from schema.sessions import Session
+from schema.submissions import Submission
+
+NOWHERE: Final = UUID(int=0)
+
+
+def _shown(find: Callable[[Context, UUID], Awaitable[Any]], show: Callable[[Any], Node]) -> Find[Node]:
+    async def found(context: Context, uuid: UUID) -> Node | None:
+        row = await find(context, uuid)
+        return None if row is None else show(row)
+
+    return found
+
+
+KINDS: Final[dict[str, Find[Node]]] = {
+    "Assignment": _shown(assignments.assignment, Assignment.of),
+    "Evaluation": _shown(authoring.evaluation, Evaluation.of),
+    "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
+    "Invitation": _shown(assignments.invitation, Invitation.of),
+    "Question": _shown(authoring.question, Question.of),
+    "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
+    "Session": _shown(sessions.session, Session.of),
+    "Submission": _shown(submissions.submission, Submission.of),
+    "User": _shown(identity.known_person, User.of),
+}
+
+
+def _wanted(value: str) -> tuple[Find[Node] | None, UUID]:
+    kind, uuid = split_id(value) or ("", NOWHERE)
+    return KINDS.get(kind), uuid
+
+
+@strawberry.type
+class NodeQuery:
+    """Look-up by global id."""
+
+    @ask(nodes.node, "Any object by its global id; null for what is unknown or may not be seen.")
+    async def node(self, info: Info, id: Annotated[strawberry.ID, says("Global id.")]) -> Node | None:
+        """Find one object."""
+        return await nodes.node(info.context, *_wanted(id))
+
+    @ask(nodes.nodes, "Several objects by their global ids, in order, with null for each that is not found.")
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], says("Global ids, at most 100.")]
+    ) -> list[Node | None]:
+        """Find several objects."""
+        return await nodes.nodes(info.context, [_wanted(one) for one in ids])

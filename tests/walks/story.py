@@ -1,0 +1,69 @@
+"""The main job, told in steps, each through the API as its user would do it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from tests.walks.conftest import Live, key
+
+GROUPS = [f"W{number}{letter}" for number in range(1, 3) for letter in "ABC"]
+
+
+def pool(prefix: str = "") -> list[dict[str, Any]]:
+    """Eighteen questions in six groups; the right answer is always 'right'."""
+    return [
+        {
+            "id": f"{group}{n:02}{prefix}",
+            "question": f"{group}{n:02}{prefix}?",
+            "answers": ["wrong", "right", "worse"],
+            "correct": 1,
+        }
+        for group in GROUPS
+        for n in range(1, 4)
+    ]
+
+
+@dataclass
+class Sitting:
+    """A candidate's running session."""
+
+    token: str
+    items: list[dict[str, Any]]
+    session_id: str
+
+
+async def publish(live: Live, **version: Any) -> dict[str, Any]:
+    """Import the pool and publish an evaluation that draws one question of each group; returns the version."""
+    marker = uuid4().hex[:8]
+    await live.do("QuestionPoolImport", {"entries": pool(marker), "publish": True}, role="author")
+    sections = [{"title": "All", "drawPerGroup": True, "shuffleOptions": True, "selector": {"referencePrefix": "W"}}]
+    given = {"title": f"Walk {marker}", "passMark": {"points": "4"}, "sections": sections, **version}
+    created = await live.do("EvaluationCreate", given, role="author")
+    published = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
+    return published["version"]
+
+
+async def issue(live: Live, version_id: str, people: int, **terms: Any) -> tuple[str, list[str]]:
+    """Issue to so many fresh addresses; returns the assignment's id and the invitation tokens."""
+    recipients = [{"email": f"{uuid4().hex}@example.org"} for _ in range(people)]
+    given = {"evaluationVersionId": version_id, "recipients": recipients, **terms}
+    payload = await live.do("AssignmentIssue", given, role="manager", **{"idempotency-key": key()})
+    return payload["assignment"]["id"], [row["invitationToken"] for row in payload["results"]]
+
+
+async def redeem(live: Live, invitation: str) -> str:
+    """Redeem an invitation; returns the session token."""
+    return (await live.do("InvitationRedeem", {"token": invitation, "nonce": uuid4().hex}))["sessionToken"]
+
+
+async def sit_down(live: Live, invitation: str) -> Sitting:
+    """Redeem and start; returns the running session with its paper."""
+    token = await redeem(live, invitation)
+    await live.do("SessionStart", {}, token=token)
+    mine = (await live.ask("MySession", token=token))["mySession"]
+    return Sitting(token, mine["paper"]["items"], mine["id"])
+
+
+def choice(item: dict[str, Any], text: str) -> dict[str, str]:
+    """The response that chooses the option with this text."""
+    return {"choice": next(o["id"] for o in item["content"]["options"] if o["text"] == text)}
