@@ -63,7 +63,10 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One encoded response; `was_executed` is False when not a single resolver ran and `data` is absent."""
+    """One encoded response.
+
+    `was_executed` is False, and `data` absent, when no resolver ran, or when the source of a subscription failed.
+    """
 
     body: bytes
     errors: list[dict[str, Any]]
