@@ -3,7 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -42,10 +43,11 @@ class PassMark:
 
 
 @strawberry.type(description="One question version in a section, with its points.")
-class EvaluationItem(Node):
+class EvaluationItem:
     """An item."""
 
-    question_version_id: strawberry.Private[Any]
+    question_version_id: strawberry.Private[UUID]
+    uuid: UUID = told("Identity of the item; papers and submissions name it.")
     position: int = told("Place in the section, from 1; pass the last one as `after` to read on.")
     points: Decimal = told("What a right answer is worth, with four decimals.")
 
@@ -53,7 +55,6 @@ class EvaluationItem(Node):
     def of(cls, row: ItemRow) -> "EvaluationItem":
         """Show an item."""
         return cls(
-            id=global_id("EvaluationItem", row.id),
             uuid=row.id,
             question_version_id=row.question_version_id,
             position=row.position,
@@ -68,9 +69,10 @@ class EvaluationItem(Node):
 
 
 @strawberry.type(description="A part of an evaluation: all of its items, or some drawn from them for each session.")
-class EvaluationSection(Node):
+class EvaluationSection:
     """A section."""
 
+    uuid: UUID = told("Identity of the section.")
     title: str = told("Title, shown to candidates.")
     position: int = told("Place in the evaluation, from 1.")
     draw: int | None = told("How many items each session gets, drawn at random; null for no such rule.")
@@ -85,7 +87,6 @@ class EvaluationSection(Node):
     def of(cls, row: SectionRow, measure: SectionMeasure) -> "EvaluationSection":
         """Show a section."""
         return cls(
-            id=global_id("EvaluationSection", row.id),
             uuid=row.id,
             title=row.title,
             position=row.position,

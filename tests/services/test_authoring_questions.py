@@ -1,3 +1,4 @@
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -195,13 +196,13 @@ async def test_the_list_filters_by_the_latest_version_and_pages_by_reference(off
     assert (await listed(ids=[]))[0] == []
     names, page, total = await listed(PageRequest(first=3), [("created_at", True), ("reference", False)])
     assert (len(names), total, page.has_next) == (3, 7, True)
-    rest, page, _ = await listed(PageRequest(first=9, after=page.cursors[-1]), [("created_at", True), ("reference", False)])
+    rest, page, _ = await listed(
+        PageRequest(first=9, after=page.cursors[-1]), [("created_at", True), ("reference", False)]
+    )
     assert sorted(names + rest) == [*(f"T1A{n:02}" for n in range(5)), "T2A00", "X_A"]
 
 
 async def test_twins_that_create_the_same_reference_make_one_question(world: World):
-    import asyncio
-
     name = f"Q-{uuid7()}"
     done = await asyncio.gather(*(make.question(world, reference=name) for _ in range(6)), return_exceptions=True)
     assert sum(isinstance(one, UUID) for one in done) == 1
