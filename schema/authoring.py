@@ -1,6 +1,7 @@
 """Questions and evaluations: the root fields."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -125,7 +126,8 @@ class AuthoringMutation:
 
         async def create() -> QuestionPayload:
             key, given = input.idempotency_key, _given(input)
-            row = await authoring.question_create(info.context, input.reference, input.text(), key, given)
+            with input.body.placed():
+                row = await authoring.question_create(info.context, input.reference, input.text(), key, given)
             return await _question(info.context, row)
 
         return await _written(authoring.question_create, info.context, create, QuestionPayload)
@@ -139,14 +141,10 @@ class AuthoringMutation:
         """Update a question."""
 
         async def update() -> QuestionPayload:
-            row = await authoring.question_update(
-                info.context,
-                local_id("Question", input.id),
-                input.changes(),
-                input.drift(),
-                input.idempotency_key,
-                _given(input),
-            )
+            question_id, key = local_id("Question", input.id), input.idempotency_key
+            with input.body.placed() if input.body else nullcontext():
+                changes, drift = input.changes(), input.drift()
+                row = await authoring.question_update(info.context, question_id, changes, drift, key, _given(input))
             return await _question(info.context, row)
 
         return await _written(authoring.question_update, info.context, update, QuestionPayload)

@@ -1,15 +1,19 @@
 """A question as an author writes it: one input for each kind, the right answer beside what it answers."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import strawberry
 from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
 
 from schema import question_keys as _  # noqa: F401 - declares the enums used here
 from schema.access import told
 from schema.responses import PairInput
 from services.content_kinds import CaseRule, PartialCredit, QuestionKind, ToleranceKind
 from services.content_parts import refuse_repeats
+from services.refusals import InvalidInput
 
 EXPLANATION = "Why the answer is right, for staff, as Markdown; empty for none."
 OPTIONS = "2 to 26 options; no id and no text twice."
@@ -135,7 +139,7 @@ class MatchingInput:
         }
         pairs = {pair.left: pair.right for pair in self.pairs}
         if len(pairs) < len(self.pairs):
-            refuse_repeats([pair.left for pair in self.pairs], ("body", "matching", "pairs"), "left-hand entry")
+            refuse_repeats([pair.left for pair in self.pairs], ("key", "pairs"), "left-hand entry")
         return QuestionKind.MATCHING, content, {"pairs": pairs, "rule": self.rule, "explanation": self.explanation}
 
 
@@ -186,21 +190,20 @@ class QuestionBodyInput:
 
     def body(self) -> Body:
         """Return the one that was given, as the services read it; GraphQL has made sure that there is one."""
-        given = next(
-            kind
-            for kind in (
-                self.single_choice,
-                self.multiple_choice,
-                self.true_false,
-                self.numeric,
-                self.short_text,
-                self.matching,
-                self.ordering,
-                self.essay,
-            )
-            if kind
-        )
+        given = next(kind for kind in vars(self).values() if kind)
         return given.body()
+
+    @contextmanager
+    def placed(self) -> Generator[None]:
+        """Name the place of what is refused as it stands in this input, where content and key are one."""
+        try:
+            yield
+        except InvalidInput as refused:
+            if not {"content", "key"}.intersection(refused.path[:1]):
+                raise
+            name = next(name for name, given in vars(self).items() if given)
+            path = ["body", to_camel_case(name), *(to_camel_case(str(step)) for step in refused.path[1:])]
+            raise InvalidInput(refused.message, path=path, hint=refused.advice) from None
 
 
 def _options(options: list[OptionInput]) -> list[dict[str, str]]:
