@@ -10,6 +10,7 @@ from schema.identity import IdentityQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
 from schema.problems import CASES
+from schema.question_keys import KEYS
 from schema.sessions import SessionsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
@@ -30,4 +31,4 @@ Query = merge_types(
 Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
-schema = EvaliumSchema(Query, Mutation, Subscription, types=[*CASES, *EVENT_TYPES.values()])
+schema = EvaliumSchema(Query, Mutation, Subscription, types=[*CASES, *KEYS, *EVENT_TYPES.values()])
