@@ -249,10 +249,14 @@ async def evaluation_history(context: Context, evaluation_id: UUID, first: int) 
     return await context.loaders.of(loaders.evaluation_histories).load((evaluation_id, _bounded(first)))
 
 
-async def sections(context: Context, version_id: UUID) -> list[tuple[EvaluationSection, SectionMeasure]]:
-    """Return the sections of an evaluation version that the viewer may already see, with what they amount to."""
+async def sections(
+    context: Context,
+    version_id: UUID,
+    first: int,
+) -> list[tuple[EvaluationSection, SectionMeasure]]:
+    """Return the first sections of an evaluation version that the viewer may already see, with what they amount to."""
     rows = await context.loaders.of(loaders.sections).load(version_id)
-    return list(zip(rows, await measures(context, version_id), strict=True))
+    return list(zip(rows, await measures(context, version_id), strict=True))[: _bounded(first)]
 
 
 async def measures(context: Context, version_id: UUID) -> list[SectionMeasure]:

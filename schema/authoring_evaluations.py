@@ -166,12 +166,15 @@ class EvaluationVersion(Node):
             raise LookupError(f"evaluation version {self.row.id} has no evaluation")
         return Evaluation.of(row)
 
-    @strawberry.field(description="Its sections, in order, 50 at most.")
-    async def sections(self, info: Info) -> list[EvaluationSection]:
+    @strawberry.field(description="Its sections, in order; an evaluation has 50 at most.")
+    async def sections(
+        self,
+        info: Info,
+        first: Annotated[int, says(HOW_MANY)] = 20,
+    ) -> list[EvaluationSection]:
         """Show the sections."""
-        return [
-            EvaluationSection.of(row, measure) for row, measure in await authoring.sections(info.context, self.uuid)
-        ]
+        found = await authoring.sections(info.context, self.uuid, first)
+        return [EvaluationSection.of(row, measure) for row, measure in found]
 
     @strawberry.field(description="How many items each session gets.")
     async def items_per_session(self, info: Info) -> int:

@@ -2,8 +2,10 @@ import base64
 from collections.abc import AsyncIterator
 
 import pytest
+from graphql import parse
 
 from models.base import uuid7
+from schema import guard_shape
 from server.addresses import DatabaseAddress
 from services.work import Office
 from tests.factories import authoring as make
@@ -216,6 +218,15 @@ async def test_the_same_key_gives_the_same_answer(world: World, author):
     assert first["problems"] == []
     other = await _create(world, author, **given, stem="Else?")
     assert other["problems"][0]["code"] == "IDEMPOTENCY_MISMATCH"
+
+
+@pytest.mark.parametrize("path", sorted((make.ROOT / "graphql/operations/Authoring").iterdir()), ids=lambda p: p.stem)
+def test_an_operation_document_is_cheap_enough_to_be_answered(path):
+    document = parse(path.read_text())
+    reader = guard_shape.ShapeReader(make.SCHEMA._schema, document, {"first": 100})
+    measure = reader.measure(document.definitions[0])
+    assert measure.cost <= guard_shape.MAX_COST
+    assert measure.depth <= guard_shape.MAX_DEPTH
 
 
 ACTS = {
