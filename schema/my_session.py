@@ -5,7 +5,7 @@ These types are separate from the staff's on purpose: a field that is added ther
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -14,7 +14,7 @@ from models.sessions import DeliverySession, SessionPaper, SessionState
 from models.submissions import Outcome, ScoreVersion
 from resolvers import sessions
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, act, ask, told
+from schema.access import Info, act, ask, says, told
 from schema.nodes import global_id, local_id
 from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
@@ -343,13 +343,17 @@ class MySessionMutation:
     """Acts of a candidate."""
 
     @act(sessions.session_start, "Start the clock and open the paper. Starting again answers the same.")
-    async def session_start(self, info: Info, input: SessionStartInput) -> SessionStartPayload:
+    async def session_start(
+        self, info: Info, input: Annotated[SessionStartInput, says("How to start.")]
+    ) -> SessionStartPayload:
         """Start."""
         row, problems = await attempt(sessions.session_start(info.context, input.idempotency_key))
         return SessionStartPayload(session=row and MySession.of(row), problems=problems)
 
     @act(sessions.answer_save, "Save the answer to one item. What is acknowledged is durable.")
-    async def answer_save(self, info: Info, input: AnswerSaveInput) -> AnswerSavePayload:
+    async def answer_save(
+        self, info: Info, input: Annotated[AnswerSaveInput, says("What to save.")]
+    ) -> AnswerSavePayload:
         """Save."""
         saved, problems = await attempt(_save(info, input))
         return AnswerSavePayload(
@@ -359,7 +363,9 @@ class MySessionMutation:
         )
 
     @act(sessions.session_events_record, "Record what the browser noticed; the same batch is taken in once.")
-    async def session_events_record(self, info: Info, input: SessionEventsRecordInput) -> SessionEventsRecordPayload:
+    async def session_events_record(
+        self, info: Info, input: Annotated[SessionEventsRecordInput, says("What to record.")]
+    ) -> SessionEventsRecordPayload:
         """Record."""
         events = [event.plain() for event in input.events]
         recorded = sessions.session_events_record(info.context, input.batch_id, events, input.idempotency_key)
@@ -371,7 +377,9 @@ class MySessionMutation:
         )
 
     @act(sessions.session_submit, "Hand in for good. Handing in again answers the same.")
-    async def session_submit(self, info: Info, input: SessionSubmitInput) -> SessionSubmitPayload:
+    async def session_submit(
+        self, info: Info, input: Annotated[SessionSubmitInput, says("How to hand in.")]
+    ) -> SessionSubmitPayload:
         """Hand in."""
         row, problems = await attempt(sessions.session_submit(info.context, input.idempotency_key))
         return SessionSubmitPayload(session=row and MySession.of(row), problems=problems)

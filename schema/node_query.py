@@ -16,7 +16,7 @@ from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import User
 from schema.nodes import Node, split_id
 from schema.sessions import Session
-from schema.submissions import Submission
+from schema.submissions import ScoreVersion, Submission, SubmissionItem
 
 NOWHERE: Final = UUID(int=0)
 
@@ -37,7 +37,9 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
     "Session": _shown(sessions.session, Session.of),
+    "ScoreVersion": _shown(submissions.score_version, ScoreVersion.of),
     "Submission": _shown(submissions.submission, Submission.of),
+    "SubmissionItem": _shown(submissions.item, SubmissionItem.of),
     "User": _shown(identity.known_person, User.of),
 }
 

@@ -1,5 +1,9 @@
 """The schema, assembled: one line per subject."""
 
+from uuid import UUID
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema.assignments import AssignmentsQuery
@@ -14,6 +18,14 @@ from schema.question_keys import KEYS
 from schema.sessions import SessionsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
+
+UUID_SCALAR = strawberry.scalar(
+    name="UUID",
+    description="A UUID in its usual form of 36 characters.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
+    serialize=str,
+    parse_value=UUID,
+)
 
 Query = merge_types(
     "Query",
@@ -31,4 +43,10 @@ Query = merge_types(
 Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
-schema = EvaliumSchema(Query, Mutation, Subscription, types=[*CASES, *KEYS, *EVENT_TYPES.values()])
+schema = EvaliumSchema(
+    Query,
+    Mutation,
+    Subscription,
+    types=[*CASES, *KEYS, *EVENT_TYPES.values()],
+    config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR}),
+)

@@ -10,6 +10,7 @@ from models.sessions import EventKind
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
 from schema.access import Info, ask, follow, says, told
+from schema.enums import closed_set
 from schema.nodes import local_id
 from services.refusals import BadUserInput
 
@@ -18,7 +19,25 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE = 200
 
-SessionEventKind = strawberry.enum(EventKind, name="SessionEventKind", description="What happened in a session.")
+closed_set(
+    EventKind,
+    "SessionEventKind",
+    "What happened in a session.",
+    {
+        EventKind.CREATED: "The invitation was redeemed and the session made.",
+        EventKind.STARTED: "The candidate started; the clock runs.",
+        EventKind.ITEM_VIEWED: "The candidate opened an item.",
+        EventKind.ANSWER_SAVED: "An answer was saved or cleared.",
+        EventKind.FOCUS_LOST: "The examination's window lost the focus.",
+        EventKind.FOCUS_REGAINED: "The examination's window has the focus again.",
+        EventKind.TAB_SWITCH: "The candidate switched to another browser tab, or back.",
+        EventKind.PASTE_DETECTED: "Text was pasted into an answer.",
+        EventKind.DISCONNECTED: "The candidate's browser lost its connection.",
+        EventKind.RECONNECTED: "The candidate's browser is connected again.",
+        EventKind.SUBMITTED: "The candidate handed in.",
+        EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
+    },
+)
 
 
 @strawberry.interface(description="Something that happened in a session. Rows are never changed or removed.")
@@ -27,7 +46,7 @@ class SessionEvent:
 
     row: strawberry.Private[EventRow]
     seq: int = told("Position in the session's own order: 1, 2, 3 and so on, without gaps.")
-    kind: SessionEventKind = told("What happened.")
+    kind: EventKind = told("What happened.")
     at: datetime = told("When, by the database's clock.")
     client_at: datetime | None = told("When, by the candidate's clock, where the candidate's browser reported it.")
     reason: str | None = told("Why, where a person decided it.")

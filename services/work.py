@@ -155,6 +155,7 @@ class Office:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
+            hide_parameters=True,
             connect_args={
                 "connection_class": TenantConnection,
                 "timeout": 5,
