@@ -47,6 +47,7 @@ class Context:
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()
         self._snapshot: Work | None = None
+        self._over = False
         self._capabilities: frozenset[Capability] | None = None
         self.loaders = Loaders(self.reading)
 
@@ -70,6 +71,8 @@ class Context:
                 yield work
             return
         async with self._lock:
+            if self._over:
+                raise RuntimeError("The operation is over; nothing is read for it any more.")
             if self._snapshot is None:
                 self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
             yield self._snapshot
@@ -130,5 +133,11 @@ class Context:
             raise Forbidden(capability)
 
     async def aclose(self) -> None:
-        """End the operation: give the connection back."""
-        await self._open.aclose()
+        """End the operation: give the connection back, once whoever reads has finished.
+
+        A field that failed leaves the batches of its siblings running, which nobody waits for.
+        """
+        async with self._lock:
+            self._over = True
+            await self._open.aclose()
+            self._snapshot = None
