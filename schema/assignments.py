@@ -173,7 +173,10 @@ class Assignment(Node):
         wanted_page = PageRequest(first, after, last, before)
         return connect(await assignments.invitations_page(info.context, self.row.id, wanted_page), Invitation.of)
 
-    @ask(assignments.monitor, "Its recipients with their latest attempts, and the cursor of the live stream.")
+    @ask(
+        assignments.monitor,
+        "Its recipients with their latest attempts, and the cursor of the live stream; null without the right.",
+    )
     async def monitor(
         self,
         info: Info,
@@ -186,7 +189,7 @@ class Assignment(Node):
             str | None, says("Only whose name or e-mail address begins so; capitals do not count.")
         ] = None,
         order_by: Annotated[list[MonitorOrderInput] | None, says("Sorted by these; by e-mail when left out.")] = None,
-    ) -> Monitor:
+    ) -> Monitor | None:
         """Show a page of the monitor."""
         orders = [(one.field, one.direction is OrderDirection.DESC) for one in order_by or []]
         page = page_request(first, after, last, before)
