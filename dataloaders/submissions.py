@@ -19,6 +19,18 @@ async def by_session(work: Work, session_ids: list[UUID]) -> list[Submission | N
     return [found.get(session_id) for session_id in session_ids]
 
 
+async def item_by_id(work: Work, ids: list[UUID]) -> list[SubmissionItem | None]:
+    """Return the items with these ids, in order; None where there is none to be seen."""
+    found = await submissions.items_by_ids(work, ids)
+    return [found.get(item_id) for item_id in ids]
+
+
+async def score_by_id(work: Work, ids: list[UUID]) -> list[ScoreVersion | None]:
+    """Return the score versions with these ids, in order; None where there is none to be seen."""
+    found = await submissions.scores_by_ids(work, ids)
+    return [found.get(score_id) for score_id in ids]
+
+
 async def items(work: Work, submission_ids: list[UUID]) -> list[list[SubmissionItem]]:
     """Return the items of each submission, in order."""
     found = await submissions.items_of(work, submission_ids)

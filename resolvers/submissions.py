@@ -38,6 +38,18 @@ async def session(context: Context, row: Submission) -> DeliverySession | None:
     return await context.loaders.of(session_loaders.by_id).load(row.session_id)
 
 
+@requires(Capability.SUBMISSIONS_READ)
+async def item(context: Context, item_id: UUID) -> SubmissionItem | None:
+    """Return one item of a submission."""
+    return await context.loaders.of(loaders.item_by_id).load(item_id)
+
+
+@requires(Capability.SUBMISSIONS_READ)
+async def score_version(context: Context, score_id: UUID) -> ScoreVersion | None:
+    """Return one score of a submission."""
+    return await context.loaders.of(loaders.score_by_id).load(score_id)
+
+
 async def items(context: Context, submission_id: UUID) -> list[SubmissionItem]:
     """Return the items of a submission that the viewer may see."""
     return await context.loaders.of(loaders.items).load(submission_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.sessions import Answer, DeliverySession, EventKind, SessionPaper
@@ -19,7 +19,7 @@ from services.work import Work
 LARGEST_REVISION = 2**31 - 1
 """The largest whole number of GraphQL."""
 
-_ITEM_WITH_ID = literal_column("'$[*] ? (@.item_id == $id)'::jsonpath")
+_ITEM_WITH_ID: ColumnElement[Any] = literal_column("'$[*] ? (@.item_id == $id)'::jsonpath")
 
 
 @dataclass(frozen=True, slots=True)

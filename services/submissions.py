@@ -173,6 +173,18 @@ async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, Submission]:
     return {submission.id: submission for submission in found}
 
 
+async def items_by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, SubmissionItem]:
+    """Return the items with these ids, those that the viewer may see."""
+    found = await work.session.scalars(select(SubmissionItem).where(SubmissionItem.id.in_(ids)))
+    return {item.id: item for item in found}
+
+
+async def scores_by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, ScoreVersion]:
+    """Return the score versions with these ids, those that the viewer may see."""
+    found = await work.session.scalars(select(ScoreVersion).where(ScoreVersion.id.in_(ids)))
+    return {score.id: score for score in found}
+
+
 async def items_of(work: Work, submission_ids: Sequence[UUID]) -> dict[UUID, list[SubmissionItem]]:
     """Return the items of these submissions, in the order of the paper."""
     return _grouped(
