@@ -68,7 +68,8 @@ QUESTIONS: list[tuple[QuestionKind, dict, dict, dict, dict]] = [
 
 ESSAY = (K.ESSAY, {"max_words": 50}, {}, {"text": "Because."}, {"text": " "})
 
-START = timedelta(minutes=10)
+MARK = "hidden-explanation"
+"""Stands in every key, so that a leak shows."""
 
 
 @dataclass
@@ -175,7 +176,7 @@ async def _question(work, version_id, section_id, position, kind, public, secret
     work.session.add(question)
     await work.session.flush()
     parsed = content.parse_content(kind, public)
-    key = content.parse_key(kind, parsed, secret)
+    key = content.parse_key(kind, parsed, {**secret, "explanation": MARK})
     version = QuestionVersion(
         id=uuid7(),
         question_id=question.id,
