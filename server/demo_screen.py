@@ -42,7 +42,10 @@ def room(proctor: Proctor, invited: int, items: int, rows: int = 14) -> Renderab
     counts = Counter(session["displayStatus"] for session in sessions)
     line = "  ".join(f"{status.lower()} {n}" for status, n in sorted(counts.items()))
     told = f"{len(sessions)} of {invited} came  {line}  {len(proctor.received)} events  {proctor.cuts} cuts"
-    return Group(table, ProgressBar(total=max(1, invited * items), completed=answered, width=60), Text(told))
+    below = Table.grid()
+    below.add_row(ProgressBar(total=max(1, invited * items), completed=answered, width=60))
+    below.add_row(Text(told))
+    return Group(table, below)
 
 
 def distribution(console: Console, points: Sequence[int], total: int, pass_at: int) -> None:

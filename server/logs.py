@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -22,4 +23,5 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    warnings.filterwarnings("ignore", "coroutine 'GraphQLCoreConverter", RuntimeWarning)  # of operations that were cut
     logging.basicConfig(level=max(severity, logging.WARNING), stream=sys.stderr)
