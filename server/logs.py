@@ -23,5 +23,6 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    warnings.filterwarnings("ignore", "coroutine 'GraphQLCoreConverter", RuntimeWarning)  # of operations that were cut
+    for name in ("GraphQLCoreConverter", "Executor"):  # what graphql-core had not begun when an operation was cut
+        warnings.filterwarnings("ignore", f"coroutine '{name}", RuntimeWarning)
     logging.basicConfig(level=max(severity, logging.WARNING), stream=sys.stderr)
