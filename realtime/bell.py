@@ -24,6 +24,9 @@ LONGEST_PAUSE: Final = 2.0
 HEARTBEAT: Final = 1.0
 """Seconds of silence after which the other end is asked whether it is there, and for how long it may think."""
 
+CONNECTING: Final = 3.0
+"""Seconds that connecting may take, and beginning to listen."""
+
 MOST_WAITING: Final = 1000
 
 
@@ -45,10 +48,10 @@ class Bell(BroadcastBackend, abc.ABC):
 
     async def disconnect(self) -> None:
         """End the supervisor and close the wire."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
-            self._supervisor = None
+        supervisor, self._supervisor = self._supervisor, None
+        while supervisor is not None and not supervisor.done():
+            supervisor.cancel()  # again and again: a driver that fails while it closes swallows the first one
+            await asyncio.wait([supervisor], timeout=HEARTBEAT)
 
     async def subscribe(self, group: str) -> None:
         """Listen to the one channel there is; the supervisor does so from the start."""
@@ -74,6 +77,7 @@ class Bell(BroadcastBackend, abc.ABC):
         """Note that the wire is up and listened to: whatever was missed is made up for."""
         self.connected = True
         self.heard(RESYNC)
+        log.info("bell.connected")
 
     @abc.abstractmethod
     async def session(self) -> None:
@@ -81,11 +85,17 @@ class Bell(BroadcastBackend, abc.ABC):
 
     async def _supervise(self) -> None:
         pause = FIRST_PAUSE
+        told = False
         while True:
+            cause = "the other end hung up"
             try:
                 await self.session()
             except Exception as error:  # noqa: BLE001 - whatever broke, the wire is mended and the cause logged
-                log.warning("bell.broken", cause=repr(error)[:200], was_connected=self.connected)
-            pause = FIRST_PAUSE if self.connected else min(LONGEST_PAUSE, pause * 2)
-            self.connected = False
+                cause = repr(error)[:200]
+            finally:
+                was_connected, self.connected = self.connected, False
+            if was_connected or not told:  # once, and not at every attempt to connect again
+                log.warning("bell.broken", cause=cause, was_connected=was_connected)
+                told = True
+            pause = FIRST_PAUSE if was_connected else min(LONGEST_PAUSE, pause * 2)
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter

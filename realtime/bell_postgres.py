@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 
-from realtime.bell import CHANNEL, HEARTBEAT, Bell, NotConnected
+from realtime.bell import CHANNEL, CONNECTING, HEARTBEAT, Bell, NotConnected
 
 
 class PostgresBell(Bell):
@@ -22,13 +22,14 @@ class PostgresBell(Bell):
         connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - asyncpg has no types
         connection: Any = await connect(
             self._dsn,
-            timeout=3,
+            timeout=CONNECTING,
             server_settings={"application_name": "evalium-bell"},
         )
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: lost.set())  # pyright: ignore[reportUnknownLambdaType] - as above
-            await connection.add_listener(CHANNEL, self._on_notify)
+            async with asyncio.timeout(CONNECTING):
+                await connection.add_listener(CHANNEL, self._on_notify)
             self._connection = connection
             self.opened()
             while not lost.is_set():
@@ -36,8 +37,7 @@ class PostgresBell(Bell):
                     async with asyncio.timeout(HEARTBEAT):
                         await lost.wait()
                 except TimeoutError:
-                    async with self._turn, asyncio.timeout(HEARTBEAT):
-                        await connection.fetchval("select 1")
+                    await self._run(connection, "select 1")
         finally:
             self._connection = None
             connection.terminate()
@@ -47,8 +47,17 @@ class PostgresBell(Bell):
         connection = self._connection
         if connection is None:
             raise NotConnected("the bell's connection to PostgreSQL is down")
-        async with self._turn, asyncio.timeout(HEARTBEAT):
-            await connection.execute("select pg_notify($1, $2)", channel, message)
+        await self._run(connection, "select pg_notify($1, $2)", channel, message)
+
+    async def _run(self, connection: Any, statement: str, *values: str) -> None:
+        """Run a statement when it is its turn; a connection that does not answer in time is given up."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(HEARTBEAT):
+                    await connection.execute(statement, *values)
+            except TimeoutError:
+                connection.terminate()
+                raise
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         self.heard(payload)

@@ -1,13 +1,17 @@
 """The doorbell over Redis pub/sub."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
-from realtime.bell import HEARTBEAT, Bell, NotConnected
+from realtime.bell import CONNECTING, HEARTBEAT, Bell, NotConnected
 
 CONFIRMATION: Final = "subscribe"
+MESSAGE: Final = "message"
 
 
 class RedisBell(Bell):
@@ -24,30 +28,21 @@ class RedisBell(Bell):
         redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - redis-py's annotation
             self._url,
             decode_responses=True,
-            socket_connect_timeout=3,
+            protocol=2,  # where a subscription answers a PING with a message
+            retry=Retry(NoBackoff(), 0),  # pyright: ignore[reportUnknownArgumentType] - redis-py would mend silently, and no RESYNC follow
+            socket_connect_timeout=CONNECTING,
             socket_timeout=None,
         )
-        listener = redis.pubsub()
-        try:
-            async with asyncio.timeout(3):
-                await listener.subscribe(self._name)
-                confirmed = False
-                while not confirmed:
-                    message = await listener.get_message(timeout=3)
-                    confirmed = message is not None and message["type"] == CONFIRMATION
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(redis.aclose)
+            listener = redis.pubsub()
+            closing.push_async_callback(listener.aclose)
+            closing.callback(self._forget)
+            async with asyncio.timeout(CONNECTING):
+                await self._subscribe(listener)
             self._redis = redis
             self.opened()
-            while True:
-                message = await listener.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT)
-                if message is not None:
-                    self.heard(str(message["data"]))
-                    continue
-                async with asyncio.timeout(HEARTBEAT):
-                    await redis.ping()
-        finally:
-            self._redis = None
-            await listener.aclose()
-            await redis.aclose()
+            await self._listen(listener)
 
     async def publish(self, channel: str, message: Any) -> None:
         """Ring; raises when there is no connection or it breaks."""
@@ -57,3 +52,26 @@ class RedisBell(Bell):
             raise NotConnected("the bell's connection to Redis is down")
         async with asyncio.timeout(HEARTBEAT):
             await redis.publish(self._name, message)
+
+    async def _subscribe(self, listener: Any) -> None:
+        await listener.subscribe(self._name)
+        confirmed = False
+        while not confirmed:
+            message = await listener.get_message(timeout=CONNECTING)
+            confirmed = message is not None and message["type"] == CONFIRMATION
+
+    async def _listen(self, listener: Any) -> None:
+        """Pass messages on; after each silence ask over the subscription itself whether it still stands."""
+        asked = False
+        while True:
+            message = await listener.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT)
+            if message is None and asked:
+                raise TimeoutError("Redis does not answer")
+            if message is None:
+                await listener.ping()
+            elif message["type"] == MESSAGE:
+                self.heard(str(message["data"]))
+            asked = message is None
+
+    def _forget(self) -> None:
+        self._redis = None
