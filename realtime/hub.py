@@ -72,11 +72,12 @@ class Hub:
 
     async def stop(self) -> None:
         """End every task and close the wire; always finishes."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
-        await self._broadcast.disconnect()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await self._broadcast.disconnect()
 
     @property
     def connected(self) -> bool:
@@ -98,12 +99,13 @@ class Hub:
     def follow(self, *topics: Topic) -> Generator[Follower]:
         """Follow topics for the length of a block; begin before the first read, or a change may slip between."""
         follower = Follower()
-        for topic in topics:
+        wanted = set(topics)
+        for topic in wanted:
             self._followers.setdefault(topic, set()).add(follower)
         try:
             yield follower
         finally:
-            for topic in topics:
+            for topic in wanted:
                 self._followers[topic].discard(follower)
                 if not self._followers[topic]:
                     del self._followers[topic]
@@ -114,19 +116,18 @@ class Hub:
                 follower.ring()
 
     async def _publish(self, message: str) -> None:
-        await self._broadcast.publish(CHANNEL, message)
+        await self._broadcast.publish(CHANNEL, f"{self._me} {message}")
 
     async def _listen(self) -> None:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             while True:
-                event = await subscriber.get()
-                for key in str(event.message).split(" "):
-                    if key == RESYNC:
-                        self._wake(list(self._followers))
-                    elif key == self._me:
-                        self._echoed_at = time.monotonic()
-                    else:
-                        self._wake([key])
+                keys = str((await subscriber.get()).message).split(" ")
+                if self._me in keys:  # our own ring: the followers here were woken when it was made
+                    self._echoed_at = time.monotonic()
+                elif RESYNC in keys:
+                    self._wake(list(self._followers))
+                else:
+                    self._wake(keys)
 
     async def _feel(self) -> None:
         while True:

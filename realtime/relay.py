@@ -31,26 +31,33 @@ class Relay:
 
     def ring(self, topics: Iterable[Topic]) -> None:
         """Add topics to the next ring; never waits and never fails."""
-        self._pending.update(topics)
+        if RESYNC not in self._pending:  # which stands for everything
+            self._pending.update(topics)
         if len(self._pending) > MOST_PENDING:
             self._pending = {RESYNC}
         self._wake.set()
 
     async def run(self) -> None:
         """Ring until cancelled."""
+        delayed = False
         while True:
             await self._wake.wait()
             await asyncio.sleep(DELAY)
             self._wake.clear()
             taken, self._pending = self._pending, set()
-            for message in _messages(taken):
-                try:
+            try:
+                for message in _messages(taken):
                     await self._publish(message)
-                except Exception as error:  # noqa: BLE001 - whatever the wire's trouble is, the topics are kept
+            except Exception as error:  # noqa: BLE001 - whatever the wire's trouble is, the topics are kept
+                if not delayed:  # told once, and not at every attempt
                     log.info("relay.delayed", cause=repr(error)[:200])
-                    self.ring([Topic(topic) for topic in taken])
-                    await asyncio.sleep(RETRY)
-                    break
+                delayed = True
+                self.ring([Topic(topic) for topic in taken])
+                await asyncio.sleep(RETRY)
+            else:
+                if delayed:
+                    log.info("relay.resumed")
+                delayed = False
 
 
 def _messages(topics: set[str]) -> Iterator[str]:
