@@ -1,0 +1,102 @@
+"""A small world made through the API, and for every mutation somebody who may, with an input that takes effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from tests.walks import story
+from tests.walks.conftest import Live
+from tests.walks.story import Sitting
+
+
+@dataclass
+class World:
+    """One assignment with a candidate who handed in, one who sits, and one who has not come."""
+
+    version_id: str
+    evaluation_id: str
+    question_id: str
+    draft: dict[str, Any]
+    assignment: str
+    to_close: str
+    invitation: str
+    done: Sitting
+    busy: Sitting
+    waiting: str
+    """Session token of a candidate who has not started."""
+    submission_id: str
+
+
+async def make_world(live: Live) -> World:
+    """Bring it about through the API."""
+    version = await story.publish(live)
+    shown = (await live.ask("EvaluationVersion", {"id": version["id"]}, role="author"))["evaluationVersion"]
+    question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
+    assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE")
+    to_close, _ = await story.issue(live, version["id"], 1)
+    done, busy = [await story.sit_down(live, invitation) for invitation in invitations[:2]]
+    await live.do("SessionSubmit", {}, token=done.token)
+    seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
+    waiting = await story.redeem(live, invitations[2])
+    draft = await live.do("QuestionCreate", question_given(), role="author")
+    return World(
+        version["id"],
+        shown["evaluation"]["id"],
+        question,
+        draft["question"],
+        assignment,
+        to_close,
+        invitations[3],
+        done,
+        busy,
+        waiting,
+        seen["id"],
+    )
+
+
+def question_given() -> dict[str, Any]:
+    return {"reference": f"D{uuid4().hex[:8]}", "stem": "Is it?", "body": {"trueFalse": {"correct": True}}}
+
+
+def evaluation_given() -> dict[str, Any]:
+    sections = [{"title": "All", "drawPerGroup": True, "selector": {"referencePrefix": "W"}}]
+    return {"title": f"Documents {uuid4().hex[:8]}", "passMark": {"percent": "60"}, "sections": sections}
+
+
+def entries() -> list[dict[str, Any]]:
+    return story.pool(uuid4().hex[:6])[:2]
+
+
+EVENT = {"kind": "PASTE_DETECTED", "clientAt": "2026-11-20T12:00:00Z", "position": 1, "details": {"characters": 12}}
+
+Build = Callable[[World], dict[str, Any]]
+
+MUTATIONS: dict[str, tuple[str, Build]] = {
+    "QuestionCreate": ("author", lambda _w: question_given()),
+    "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),
+    "QuestionPublish": ("author", lambda w: {"id": w.draft["id"]}),
+    "QuestionPoolImport": ("author", lambda _w: {"entries": entries()}),
+    "EvaluationCreate": ("author", lambda _w: evaluation_given()),
+    "EvaluationUpdate": ("author", lambda w: {"id": w.evaluation_id, "instructions": "Read **first**."}),
+    "EvaluationPublish": ("author", lambda w: {"id": w.evaluation_id}),
+    "AssignmentIssue": (
+        "integrator",
+        lambda w: {"evaluationVersionId": w.version_id, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
+    ),
+    "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
+    "InvitationRedeem": ("nobody", lambda w: {"token": w.invitation, "nonce": uuid4().hex}),
+    "SessionStart": ("candidate: waiting", lambda _w: {}),
+    "AnswerSave": (
+        "candidate: busy",
+        lambda w: {"itemId": w.busy.items[0]["id"], "revision": 1, "response": story.choice(w.busy.items[0], "right")},
+    ),
+    "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
+    "SessionSubmit": ("candidate: busy", lambda _w: {}),
+}
+"""Document, who acts, and with which input; they run in this order."""
+
+
+async def bearer(live: Live, world: World, who: str) -> str | None:
+    own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
+    return own[who] if who in own else await live.token(who)

@@ -1,0 +1,87 @@
+"""Every operation document is executed, by the demonstration role that may; a new one without an entry here fails."""
+
+import asyncio
+
+import pytest
+
+from tests.walks import acts
+from tests.walks.acts import MUTATIONS, Build, World, bearer
+from tests.walks.conftest import OPERATIONS, Live, document, key
+
+
+@pytest.fixture(scope="module")
+async def world(live: Live) -> World:
+    return await acts.make_world(live)
+
+
+QUERIES: dict[str, tuple[str, Build]] = {
+    "Viewer": ("billing", lambda _w: {}),
+    "Node": ("viewer", lambda w: {"id": w.assignment}),
+    "Nodes": ("auditor", lambda w: {"ids": [w.assignment, w.submission_id, w.question_id, w.busy.session_id]}),
+    "Question": ("author", lambda w: {"id": w.question_id}),
+    "Questions": ("author", lambda _w: {"first": 5, "filter": {"referencePrefix": "W"}}),
+    "Evaluation": ("viewer", lambda w: {"id": w.evaluation_id}),
+    "Evaluations": ("viewer", lambda _w: {"first": 5, "orderBy": [{"field": "NAME"}]}),
+    "EvaluationVersion": ("author", lambda w: {"id": w.version_id}),
+    "Assignment": ("manager", lambda w: {"id": w.assignment}),
+    "Assignments": ("viewer", lambda _w: {"filter": {"status": ["ACTIVE"]}}),
+    "AssignmentMonitor": ("proctor", lambda w: {"id": w.assignment, "filter": {"buckets": ["STARTED"]}}),
+    "AssignmentResults": ("manager", lambda w: {"id": w.assignment}),
+    "AssignmentEvents": ("proctor", lambda w: {"assignmentId": w.assignment}),
+    "Session": ("auditor", lambda w: {"id": w.done.session_id}),
+    "Sessions": ("assessor", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "SessionEvents": ("proctor", lambda w: {"sessionId": w.done.session_id}),
+    "Submission": ("assessor", lambda w: {"id": w.submission_id}),
+    "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "MySession": ("candidate: busy", lambda _w: {}),
+}
+"""Document, who asks, and with which variables."""
+
+STREAMS: dict[str, tuple[str, Build]] = {
+    "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
+    "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
+}
+
+
+def test_every_document_has_an_entry() -> None:
+    files = sorted(path.stem for path in OPERATIONS.rglob("*.graphql"))
+    assert files == sorted([*QUERIES, *MUTATIONS, *STREAMS])
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_query_answers(live: Live, world: World, name: str):
+    who, build = QUERIES[name]
+    data = await live.ask(name, build(world), token=await bearer(live, world, who))
+    (answer,) = data.values()
+    assert answer, data
+    if isinstance(answer, dict):
+        assert answer.get("nodes", True), "a list with something in it"
+    else:
+        assert all(answer)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_a_mutation_takes_effect(live: Live, world: World, name: str):
+    who, build = MUTATIONS[name]
+    payload = await live.do(name, build(world), token=await bearer(live, world, who), **{"idempotency-key": key()})
+    assert all(value is not None for value in payload.values()), payload
+    for row in payload.get("results", []):
+        assert row["problems"] == []
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_stream_delivers(live: Live, world: World, name: str):
+    who, build = STREAMS[name]
+    token = await bearer(live, world, who)
+    assert token is not None
+    listed = {"AssignmentStream": "AssignmentEvents", "SessionStream": "SessionEvents"}[name]
+    (page,) = (await live.ask(listed, build(world) | {"first": 1}, token=token)).values()
+    async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
+        frame = await anext(frames)
+    assert frame["cursor"] != page["cursor"]
+    assert frame["events"]
+
+
+def test_every_document_holds_one_operation_of_its_own_name() -> None:
+    for path in OPERATIONS.rglob("*.graphql"):
+        assert f" {path.stem}" in document(path.stem).split("{", 1)[0]

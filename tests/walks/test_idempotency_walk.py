@@ -1,0 +1,128 @@
+"""Every mutation, sent again: the same key and input have one effect and one answer, whichever way the key comes."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from models import Base
+from tests.walks import acts, reach
+from tests.walks.acts import MUTATIONS, World, bearer
+from tests.walks.conftest import Live, document, key
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+OTHER: dict[str, Change | None] = {
+    "QuestionCreate": lambda given: given | {"stem": "Another?"},
+    "QuestionUpdate": lambda given: given | {"stem": "Another?"},
+    "QuestionPublish": lambda given: given | {"expectedVersion": 1000},
+    "QuestionPoolImport": lambda given: given | {"publish": True},
+    "EvaluationCreate": lambda given: given | {"name": "Another"},
+    "EvaluationUpdate": lambda given: given | {"title": "Another"},
+    "EvaluationPublish": lambda given: given | {"expectedVersion": 1000},
+    "AssignmentIssue": lambda given: given | {"name": "Another"},
+    "AssignmentClose": lambda given: given | {"reason": "Another."},
+    "InvitationRedeem": lambda given: given | {"nonce": uuid4().hex},
+    "SessionStart": None,
+    "AnswerSave": lambda given: given | {"revision": given["revision"] + 1},
+    "SessionEventsRecord": lambda given: given | {"batchId": uuid4().hex},
+    "SessionSubmit": None,
+}
+"""How an input is made another one; None where there is nothing to change but the key."""
+
+MALFORMED = {"empty": "", "blank": "   ", "over-long": "k" * 256, "line break": "a\nb", "tabulator": "a\tb"}
+VOLATILE = {"serverNow", "secondsRemaining"}
+
+
+@pytest.fixture(scope="module")
+async def world(live: Live) -> World:
+    return await acts.make_world(live)
+
+
+@pytest.fixture(scope="module")
+async def owner(live: Live):
+    assert live.database.admin_dsn is not None
+    connection = await asyncpg.connect(live.database.admin_dsn)
+    yield connection
+    await connection.close()
+
+
+async def everything(owner: asyncpg.Connection) -> dict[str, tuple[int, int | None]]:
+    """Rows and a checksum of each table: two that are equal had no effect between them."""
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    query = " union all ".join(
+        f"select '{name}' as name, count(*) as rows, sum(hashtext(t::text)::bigint)::bigint as sum from {name} t"
+        for name in tables
+    )
+    return {row["name"]: (row["rows"], row["sum"]) for row in await owner.fetch(query)}
+
+
+def steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: steady(inner) for name, inner in value.items() if name not in VOLATILE}
+    return [steady(one) for one in value] if isinstance(value, list) else value
+
+
+def test_every_mutation_is_walked_and_takes_a_key() -> None:
+    names = [name[0].upper() + name[1:] for name in reach.roots("mutation")]
+    assert sorted(names) == sorted(MUTATIONS) == sorted(OTHER)
+    for field in reach.roots("mutation").values():
+        assert "idempotencyKey" in field.args["input"].type.of_type.fields
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_a_mutation_sent_again(live: Live, world: World, owner: asyncpg.Connection, name: str):
+    who, build = MUTATIONS[name]
+    token, given, chosen = await bearer(live, world, who), build(world), key()
+    keyed = given | {"idempotencyKey": chosen}
+
+    async def send(variables: dict[str, Any], **headers: str) -> dict[str, Any]:
+        body = await live.post(document(name), {"input": variables}, token, **headers)
+        assert "errors" not in body, body
+        (payload,) = body["data"].values()
+        return payload
+
+    before = await everything(owner)
+    for malformed in MALFORMED.values():
+        refused = (await send(given | {"idempotencyKey": malformed}))["problems"]
+        assert [(one["code"], one["path"][-1]) for one in refused] == [("INVALID_INPUT", "idempotencyKey")], malformed
+    for malformed in ("", "k" * 256):
+        refused = (await send(given, **{"idempotency-key": malformed}))["problems"]
+        assert [one["code"] for one in refused] == ["INVALID_INPUT"], malformed
+    assert await everything(owner) == before
+
+    first = await send(keyed)
+    assert first["problems"] == []
+    after = await everything(owner)
+    assert after != before
+    assert steady(await send(keyed)) == steady(first)
+    assert steady(await send(given, **{"idempotency-key": chosen})) == steady(first)
+    assert steady(await send(keyed, **{"idempotency-key": key()})) == steady(first), "the input's key comes first"
+    assert await everything(owner) == after
+
+    other = OTHER[name]
+    if other is not None:
+        for sent in (send(other(keyed)), send(other(given), **{"idempotency-key": chosen})):
+            refused = (await sent)["problems"]
+            assert [one["code"] for one in refused] == ["IDEMPOTENCY_MISMATCH"]
+        assert await everything(owner) == after
+
+
+async def test_a_key_belongs_to_one_person_and_one_mutation(live: Live, world: World):
+    chosen = key()
+    one, other = acts.question_given(), acts.question_given()
+    first = await live.do("QuestionCreate", one | {"idempotencyKey": chosen}, role="author")
+    second = await live.do("QuestionCreate", other | {"idempotencyKey": chosen}, role="admin")
+    assert first["question"]["reference"] == one["reference"]
+    assert second["question"]["reference"] == other["reference"]
+    await live.do("QuestionPublish", {"id": first["question"]["id"], "idempotencyKey": chosen}, role="author")
+
+
+async def test_what_was_refused_may_use_its_key_again(live: Live, world: World):
+    chosen, good = key(), acts.question_given()
+    bad = good | {"reference": "", "idempotencyKey": chosen}
+    body = await live.post(document("QuestionCreate"), {"input": bad}, await live.token("author"))
+    assert [one["code"] for one in body["data"]["questionCreate"]["problems"]] == ["INVALID_INPUT"]
+    await live.do("QuestionCreate", good | {"idempotencyKey": chosen}, role="author")
