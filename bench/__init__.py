@@ -1,0 +1,1 @@
+"""Measurements and trials that run beside the product: `make bench` and `make chaos`."""

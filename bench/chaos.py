@@ -1,0 +1,188 @@
+"""`make chaos`: break a whole installation again and again, and count what was lost, repeated or reordered.
+
+python -m bench.chaos streams [--redis] [--seconds 60]
+python -m bench.chaos durability [--kills 100]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import random
+import statistics
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from time import monotonic
+
+import httpx2
+
+from bench import chaos_site
+from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
+from bench.chaos_site import Site
+
+SETTLED = 60.0
+
+
+@contextlib.asynccontextmanager
+async def _busy(people: Sequence[Callable[[asyncio.Event], Awaitable[None]]]) -> AsyncGenerator[asyncio.Event, None]:
+    """Keep people at work for the length of the block, then let each finish what it has begun."""
+    stop = asyncio.Event()
+    tasks = [asyncio.ensure_future(person(stop)) for person in people]
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def streams(seconds: float, *, redis: bool, seed: int = 1) -> bool:
+    """16 writers, 5 readers, everything broken in turn; every reader must have the ledger exactly."""
+    chance = random.Random(seed)  # noqa: S311 - a trial, and repeatable
+    async with chaos_site.built(2, redis=redis) as site:
+        stage = await staged(site, 8, chance)
+        writers = [Writer(site, stage.sessions[n % 8][0], random.Random(n)) for n in range(16)]  # noqa: S311 - as above
+        cut = seconds * 5 / 220
+        readers = [Reader(site, stage, random.Random(100 + n), (cut / 2, cut * 1.5)) for n in range(5)]  # noqa: S311 - as above
+        async with _busy([writer.run for writer in writers]) as stop:
+            reading = [asyncio.create_task(reader.run(stop)) for reader in readers]
+            await _break_streams(site, seconds, chance)
+        await site.ready()
+        agreed = await _settled(site, stage, readers, chance)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        _tell_streams(site, readers, agreed, sum(writer.acknowledged for writer in writers))
+        return all(reader.received == agreed for reader in readers) and not any(reader.refused for reader in readers)
+
+
+async def _break_streams(site: Site, seconds: float, chance: random.Random) -> None:
+    began = monotonic()
+    restarts = [seconds * share for share in (0.35, 0.7)]
+    redis = [seconds * share for share in (0.1, 0.25, 0.5, 0.6, 0.85)] if site.redis else []
+    apis = [seconds * share for share in (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)]
+    while (now := monotonic() - began) < seconds:
+        with contextlib.suppress(Exception):  # what breaks the breaking is the point of the trial
+            await site.kill_bell()
+        if restarts and now >= restarts[0]:
+            restarts.pop(0)
+            await site.restart_database()
+        if redis and now >= redis[0]:
+            redis.pop(0)
+            await site.restart_redis()
+        if apis and now >= apis[0]:
+            apis.pop(0)
+            await site.kill_api(chance)
+        await asyncio.sleep(2)
+
+
+async def _settled(site: Site, stage: Stage, readers: Sequence[Reader], chance: random.Random) -> list[tuple[str, int]]:
+    async with httpx2.AsyncClient(timeout=30) as http:
+
+        async def read() -> list[tuple[str, int]]:
+            return await ledger(site.client(http, site.tokens["proctor"], chance), stage.assignment_id)
+
+        found = await until_told(read)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED):
+                while any(len(reader.received) < len(found) for reader in readers):  # noqa: ASYNC110 - others append
+                    await asyncio.sleep(0.1)
+        return found
+
+
+def _tell_streams(site: Site, readers: Sequence[Reader], found: list[tuple[str, int]], acknowledged: int) -> None:
+    missing = sum(len(set(found) - set(reader.received)) for reader in readers)
+    twice = sum(len(reader.received) - len(set(reader.received)) for reader in readers)
+    reordered = sum(_reordered(reader.received, found) for reader in readers)
+    resumed = sorted(seconds for reader in readers for seconds in reader.resumed)
+    _say(f"broken: {site.kills}; cuts by readers: {sum(reader.cuts for reader in readers)}")
+    _say(f"events acknowledged {acknowledged}, in the table {len(found)}, each read by {len(readers)} readers")
+    _say(f"missing {missing}, duplicated {twice}, reordered {reordered}")
+    _say(f"time to resume: p50 {_share(resumed, 0.5):.3f} s, p99 {_share(resumed, 0.99):.3f} s of {len(resumed)}")
+    for reader in readers:
+        for reason in reader.refused[:3]:
+            _say(f"refused: {reason}")
+
+
+def _reordered(received: list[tuple[str, int]], found: list[tuple[str, int]]) -> int:
+    place = {event: n for n, event in enumerate(found)}
+    known = [place[event] for event in received if event in place]
+    return sum(later < earlier for earlier, later in itertools.pairwise(known))
+
+
+async def durability(kills: int, seed: int = 1) -> bool:
+    """Candidates save while API, backends and postmaster are killed; every acknowledged answer must be there."""
+    chance = random.Random(seed)  # noqa: S311 - a trial, and repeatable
+    async with chaos_site.built(2, redis=False) as site:
+        stage = await staged(site, 8, chance)
+        savers = [Saver(site, *session, random.Random(n)) for n, session in enumerate(stage.sessions)]  # noqa: S311 - as above
+        back: list[float] = []
+        async with _busy([saver.run for saver in savers]):
+            for number in range(kills):
+                kill = (lambda: site.kill_api(chance), site.kill_backend, site.kill_postmaster)[number % 3]
+                await asyncio.sleep(chance.uniform(0.1, 0.6))
+                began = monotonic()
+                with contextlib.suppress(Exception):  # a database that is down already cannot be asked whom to kill
+                    await kill()
+                await site.ready()
+                back.append(monotonic() - began)
+        lost, twice = await _check(site, savers, chance)
+        _say(f"killed: {site.kills}; answers acknowledged {sum(saver.answers for saver in savers)}")
+        _say(f"lost {lost}, stored twice {twice}")
+        _say(f"time until back: p50 {statistics.median(back):.2f} s, longest {max(back):.2f} s")
+        return lost == twice == 0
+
+
+async def _check(site: Site, savers: Sequence[Saver], chance: random.Random) -> tuple[int, int]:
+    lost = twice = 0
+    async with httpx2.AsyncClient(timeout=30) as http:
+        for saver in savers:
+            client = site.client(http, saver.token, chance)
+            mine = await client.ask("MySession", {})
+            stored = {answer["itemId"]: answer for answer in mine["answers"]}
+            for item, (revision, choice) in saver.acknowledged.items():
+                kept = stored.get(item)
+                lost += kept is None or (kept["revision"], kept["response"]["choice"]) != (revision, choice)
+            timeline: list[tuple[int, int]] = []
+            staff, after = site.client(http, site.tokens["admin"], chance), None
+            while True:
+                page = await staff.ask("SessionEvents", {"sessionId": saver.session_id, "after": after, "first": 200})
+                timeline += [(e["seq"], e.get("revision", 0)) for e in page["events"]]
+                after = page["cursor"]
+                if not page["events"]:
+                    break
+            revisions = [revision for _, revision in timeline if revision]
+            twice += len(revisions) - len(set(revisions))
+            lost += [seq for seq, _ in timeline] != list(range(1, len(timeline) + 1))
+    return lost, twice
+
+
+def _share(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Read the command line and run the suites that it names; 0 when nothing was lost."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos")
+    parser.add_argument("suite", choices=["streams", "durability", "all"], nargs="?", default="all")
+    parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
+    parser.add_argument("--seconds", type=float, default=60, help="length of the streams suite")
+    parser.add_argument("--kills", type=int, default=100, help="kills of the durability suite")
+    given = parser.parse_args()
+    whole = True
+    if given.suite in ("streams", "all"):
+        whole &= asyncio.run(streams(given.seconds, redis=given.redis))
+    if given.suite == "all":
+        whole &= asyncio.run(streams(given.seconds, redis=True))
+    if given.suite in ("durability", "all"):
+        whole &= asyncio.run(durability(given.kills))
+    _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
+    return 0 if whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
