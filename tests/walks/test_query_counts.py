@@ -1,0 +1,143 @@
+"""The number of SQL statements of a request does not depend on how many rows it answers with."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.walks import story
+from tests.walks.conftest import Live, document
+from tests.walks.story import Sitting
+
+FEW, MANY = 3, 40
+
+NESTED = {
+    "assignments to items": (
+        "author",
+        """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
+            id counts { invited started completed expired } createdBy { displayName }
+            evaluationVersion { id title evaluation { id } itemsPerSession maxPoints
+              sections(first: 5) { title itemCount items(first: 6) { points questionVersion { id question { id } } } } }
+        } } }""",
+    ),
+    "assignments to limits": (
+        "admin",
+        """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
+            id limits { timeLimitSeconds { value source } } securityLevel } } }""",
+    ),
+    "sessions to scores": (
+        "admin",
+        """query ($n: Int!) { sessions(first: $n) { totalCount nodes { id displayStatus secondsRemaining
+            candidate { email } assignment { name evaluationVersion { title } }
+            submission { id latestScore { percent outcome } } } } }""",
+    ),
+    "submissions to question versions": (
+        "admin",
+        """query ($n: Int!) { submissions(first: $n) { totalCount nodes { id candidate { email }
+            session { id } assignment { id } evaluationVersion { id }
+            latestScore { points scoredBy { displayName } items { points } } scoreVersions { number }
+            items { position response { choice } score { points } questionVersion { id stem key { explanation } question { id } } }
+        } } }""",
+    ),
+    "questions to versions": (
+        "author",
+        """query ($n: Int!) { questions(first: $n) { nodes { reference
+            latestVersion { id key { explanation } content { __typename } question { id } }
+            publishedVersion { id } versions(first: 3) { id number } } } }""",
+    ),
+    "evaluations to sections": (
+        "author",
+        """query ($n: Int!) { evaluations(first: $n) { nodes { name latestVersion { id itemsPerSession maxPoints
+            sections(first: 3) { title itemCount } } publishedVersion { id } versions(first: 2) { number } } } }""",
+    ),
+}
+
+
+@contextmanager
+def counted(live: Live) -> Iterator[list[str]]:
+    """Collect the statements that the service sends while the block runs."""
+    engine = live.service.house.office._engine.sync_engine
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "after_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "after_cursor_execute", note)
+
+
+async def count(live: Live, text: str, variables: dict[str, Any], role: str) -> tuple[int, int, list[str]]:
+    """Statements and rows of one request; asked once before, so that nothing is made for the first time."""
+    token = await live.token(role)
+    body = await live.post(text, variables, token)
+    assert "errors" not in body, body
+    tries: list[list[str]] = []
+    for _ in range(3):  # the sweeper of the same process may run beside a request; it does not run thrice in a row
+        with counted(live) as statements:
+            body = await live.post(text, variables, token)
+        tries.append(statements)
+    statements = min(tries, key=len)
+    ((_, answer),) = body["data"].items()
+    return len(statements), len(answer.get("nodes") or answer["monitor"]["nodes"]), statements
+
+
+@pytest.fixture(scope="module")
+async def crowd(live: Live) -> dict[int, str]:
+    """An assignment of 3 people and one of 40, all of whom sat and handed in; and 40 evaluations and assignments."""
+    version = await story.publish(live)
+    issued: dict[int, str] = {}
+    busy = asyncio.Semaphore(6)
+
+    async def sit(invitation: str) -> Sitting:
+        async with busy:
+            sitting = await story.sit_down(live, invitation)
+            for item in sitting.items[:2]:
+                given = {"itemId": item["id"], "revision": 1, "response": story.choice(item, "right")}
+                await live.do("AnswerSave", given, token=sitting.token)
+            await live.do("SessionSubmit", {}, token=sitting.token)
+            return sitting
+
+    for people in (FEW, MANY):
+        issued[people], invitations = await story.issue(live, version["id"], people)
+        await asyncio.gather(*(sit(invitation) for invitation in invitations))
+
+    async def author(number: int) -> None:
+        async with busy:
+            sections = [{"title": "All", "drawPerGroup": True, "selector": {"referencePrefix": "W"}}]
+            given = {"title": f"Crowd {number}", "passMark": {"points": "4"}, "sections": sections}
+            created = await live.do("EvaluationCreate", given, role="author")
+            done = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
+            await story.issue(live, done["version"]["id"], 1)
+
+    await asyncio.gather(*(author(number) for number in range(MANY)))
+    entries = [entry for n in range(2) for entry in story.pool(f"x{n}")]
+    await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
+    return issued
+
+
+@pytest.mark.parametrize("name", ["AssignmentMonitor", "AssignmentResults"])
+async def test_the_monitor(live: Live, crowd: dict[int, str], name: str, record_property):
+    role = "manager"
+    few, rows_few, _ = await count(live, document(name), {"id": crowd[FEW]}, role)
+    many, rows_many, statements = await count(live, document(name), {"id": crowd[MANY]}, role)
+    assert (rows_few, rows_many) == (FEW, MANY)
+    record_property(name, many)
+    print(f"\n{name}: {few} statements for {FEW} rows, {many} for {MANY}")  # noqa: T201 - for the closing note
+    assert few == many, statements
+
+
+@pytest.mark.parametrize("name", NESTED)
+async def test_a_nested_list(live: Live, crowd: dict[int, str], name: str, record_property):
+    role, text = NESTED[name]
+    few, rows_few, _ = await count(live, text, {"n": FEW}, role)
+    many, rows_many, statements = await count(live, text, {"n": MANY}, role)
+    assert (rows_few, rows_many) == (FEW, MANY)
+    record_property(name, many)
+    print(f"\n{name}: {few} statements for {FEW} rows, {many} for {MANY}")  # noqa: T201 - for the closing note
+    assert few == many, statements
