@@ -129,6 +129,7 @@ async def running(address: DatabaseAddress, data: Path, **settings: Any) -> Asyn
     service = app.build(Settings(EVALIUM_DATA=data, **settings), address)
     await demonstration.found(service.house.office)
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvloop does; else each answer waits 40 ms
     config = uvicorn.Config(service.app, log_level="warning", access_log=False, **UVICORN_OPTIONS)
     server = DrainingServer(config, service.live)
     server.install_signal_handlers = lambda: None
