@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test check sdl migration doctor web
+.PHONY: help setup serve demo test chaos check sdl migration doctor web
 
 help: ## Show what there is
 	@echo "Evalium. On a fresh machine 'make serve' and 'make test' do all set-up themselves."
@@ -18,6 +18,9 @@ demo: .venv/.stamp ## Play an examination day against the running server (ARGS="
 
 test: .venv/.stamp ## Run all tests, in parallel
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: .venv/.stamp ## Break a whole installation again and again, and count what was lost (ARGS="streams --redis")
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 check: .venv/.stamp ## Lint, types, floors, and the printed schema
 	@$(BIN)/ruff check .
