@@ -41,14 +41,17 @@ class Bell(BroadcastBackend, abc.ABC):
         self.connected = False
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._supervisor: asyncio.Task[None] | None = None
+        self._ending = False
 
     async def connect(self) -> None:
         """Start the supervisor; it does not matter whether the other end is there yet."""
+        self._ending = False
         self._supervisor = asyncio.create_task(self._supervise(), name="bell")
 
     async def disconnect(self) -> None:
         """End the supervisor and close the wire."""
         supervisor, self._supervisor = self._supervisor, None
+        self._ending = True
         while supervisor is not None and not supervisor.done():
             supervisor.cancel()  # again and again: a driver that fails while it closes swallows the first one
             await asyncio.wait([supervisor], timeout=HEARTBEAT)
@@ -94,6 +97,8 @@ class Bell(BroadcastBackend, abc.ABC):
                 cause = repr(error)[:200]
             finally:
                 was_connected, self.connected = self.connected, False
+            if self._ending:
+                return
             if was_connected or not told:  # once, and not at every attempt to connect again
                 log.warning("bell.broken", cause=cause, was_connected=was_connected)
                 told = True

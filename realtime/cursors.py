@@ -67,7 +67,7 @@ class Cursors:
             position.id.bytes,
             int(at.timestamp() * 1_000_000),
         )
-        return base64.urlsafe_b64encode(body + self._seal(body)).decode().rstrip("=")
+        return _written(body + self._seal(body))
 
     def read(self, token: str, stream: str, now: datetime) -> Position:
         """Return the position of a token, or raise `CursorRefused`."""
@@ -77,7 +77,7 @@ class Cursors:
             version, epoch, bound, xid, row, issued = _BODY.unpack(body)
         except (binascii.Error, struct.error, ValueError) as error:
             raise CursorRefused("it is not a cursor") from error
-        if not hmac.compare_digest(seal, self._seal(body)):
+        if _written(raw) != token or not hmac.compare_digest(seal, self._seal(body)):
             raise CursorRefused("it was altered or made elsewhere")
         if version != _VERSION or epoch != _short(self.epoch):
             raise CursorRefused("it comes from another database cluster")
@@ -90,6 +90,10 @@ class Cursors:
 
     def _seal(self, body: bytes) -> bytes:
         return hmac.digest(self.secret, body, "sha256")[:_SEAL]
+
+
+def _written(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _short(text: str) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from realtime.bell import CHANNEL, HEARTBEAT, LONGEST_PAUSE, MOST_WAITING, RESYNC, NotConnected
+from realtime.bell_redis import RedisBell
 from tests.realtime.wires import until
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -221,3 +222,32 @@ async def test_two_installations_on_one_redis_do_not_hear_each_other(redis_wire)
         assert [await heard(one), await heard(two)] == ["for-one", "for-two"]
         assert one._waiting.empty()
         assert two._waiting.empty()
+
+
+@pytest.mark.needs_redis
+async def test_a_subscription_that_fell_silent_alone_is_noticed(redis_wire):
+    """Nothing tells of a connection that was forgotten on the way; another one to the same server still answers."""
+    silent = False
+    pumps = []
+
+    async def pump(source, target, number):
+        while data := await source.read(65536):
+            if not (silent and number == 0):
+                target.write(data)
+        target.close()
+
+    async def accept(reader, writer):
+        number = len(pumps)
+        onward, back = await asyncio.open_unix_connection(redis_wire.url.removeprefix("unix://"))
+        both = asyncio.gather(pump(reader, back, number), pump(onward, writer, number))
+        pumps.append(both)
+        await both
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        async with listening(RedisBell(f"redis://127.0.0.1:{port}", prefix="one")) as bell:
+            silent = True
+            assert await heard(bell, 2 * HEARTBEAT + 1.5) == RESYNC
+            await redis_wire.ring("again")
+            assert await heard(bell) == "again"
+    await asyncio.gather(*pumps)

@@ -213,6 +213,20 @@ async def test_it_may_be_stopped_before_it_started_and_twice_and_started_again(r
         await hub.stop()
 
 
+async def test_a_wire_that_fails_while_it_closes_ends_all_the_same(room):
+    class Clumsy(RoomBell):
+        async def session(self):
+            try:
+                await super().session()
+            finally:
+                raise ConnectionResetError("while closing")  # the cancellation is lost in it
+
+    hub = Hub(Clumsy(room))
+    async with started(hub):
+        assert hub.connected
+    assert not hub.connected
+
+
 async def test_two_processes_over_postgresql_as_the_application(database, monkeypatch):
     monkeypatch.setattr(hubs, "PULSE", 0.1)
     here, there = Hub.over(database.app_dsn), Hub.over(database.app_dsn)
