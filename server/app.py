@@ -16,6 +16,7 @@ from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import Operations
 from server.live import LiveConnections
+from server.persisted import Documents
 from server.settings import Settings, signing_key
 from server.viewer import viewer_of
 from services.tokens import Tokens
@@ -64,12 +65,14 @@ def build(settings: Settings, address: DatabaseAddress) -> Service:
             await house.office.close()
 
     live = LiveConnections()
+    documents = Documents.ours(allow_list=settings.allow_list)
     graphql = graphql_routes(
         schema,
         authenticate=authenticate,
         make_context=make_context,
         live=live,
         may_introspect=_may_introspect,
+        documents=documents,
     )
     doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
     routes = [*graphql, *doors, *health.routes(house.office), *web.routes()]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
@@ -22,6 +22,7 @@ from server.graphql_sse import SSEEndpoint
 from server.graphql_ws import SocketEndpoint
 from server.limits import HttpRefusal
 from server.live import LiveConnections
+from server.persisted import Documents
 
 RESPONSE_JSON: Final = "application/graphql-response+json"
 
@@ -62,6 +63,12 @@ def _status(answer: Answer, media: str) -> int:
     return 500 if answer.is_fault else 400
 
 
+def _manifest(documents: Documents) -> Callable[[Request], Response]:
+    """Return the endpoint that lists the documents by their hashes; like the SDL it is public."""
+    body = documents.manifest()
+    return lambda _request: Response(body, media_type=JSON)
+
+
 def graphql_routes(
     schema: EvaliumSchema,
     *,
@@ -70,19 +77,23 @@ def graphql_routes(
     allowed_origins: Collection[str] = (),
     live: LiveConnections | None = None,
     may_introspect: Callable[[Any], bool] = lambda _principal: False,
+    documents: Documents | None = None,
 ) -> list[BaseRoute]:
-    """Return the routes of /graphql (POST and graphql-transport-ws) and /graphql/stream (server-sent events).
+    """Return the routes of /graphql (POST and graphql-transport-ws), /graphql/stream and /graphql/manifest.json.
 
     `authenticate` turns a bearer token, or None, into a principal with `expires_at`; `make_context` makes the context
     of one operation from the principal and the Idempotency-Key header, and its `aclose()` is awaited when the
-    operation ends. `live` holds the open sockets and streams, to be cut and drained.
+    operation ends. `live` holds the open sockets and streams, to be cut and drained. `documents` are the operations
+    that may be sent by their hash.
     """
     connections = live if live is not None else LiveConnections()
-    operations = Operations(schema, make_context, may_introspect)
+    documents = documents if documents is not None else Documents()
+    operations = Operations(schema, make_context, may_introspect, documents)
     socket = SocketEndpoint(operations, authenticate, allowed_origins, connections)
     endpoint = GraphQLEndpoint(operations, authenticate, socket)
     return [
         Route("/graphql/stream", SSEEndpoint(operations, authenticate, connections)),
+        Route("/graphql/manifest.json", _manifest(documents)),
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
     ]

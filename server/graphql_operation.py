@@ -13,11 +13,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from schema.errors import SERVER_FAULT, EvaliumSchema, internal
+from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
 from schema.guard import allow_introspection
 from schema.guard_deadline import DeadlineExceeded
 from server.live import Principal
-from services.refusals import BadUserInput, Unauthenticated
+from server.persisted import Documents
+from services.refusals import BadUserInput, Refusal, Unauthenticated
 
 T = TypeVar("T")
 
@@ -32,13 +33,17 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """The members of a request, of the right types; `idempotency_key` comes from the header of that name."""
+    """The members of a request, of the right types; `idempotency_key` comes from the header of that name.
+
+    `query` is empty where `document_id` or `extensions.persistedQuery` stands for it.
+    """
 
     query: str
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
     idempotency_key: str | None = None
+    document_id: str | None = None
 
     @classmethod
     def of(cls, document: object, *, idempotency_key: str | None = None) -> "GraphQLRequest":
@@ -50,14 +55,17 @@ class GraphQLRequest:
             )
         members = cast("dict[str, object]", document)
         query = _member(members, "query", str)
-        if query is None:
+        document_id = _member(members, "documentId", str)
+        extensions = _member(members, "extensions", _OBJECT)
+        if query is None and document_id is None and "persistedQuery" not in (extensions or {}):
             raise BadUserInput("The member 'query' is missing.", hint="Send the text of a GraphQL document.")
         return cls(
-            query=query,
+            query=query or "",
             operation_name=_member(members, "operationName", str) or None,
             variables=_member(members, "variables", _OBJECT),
-            extensions=_member(members, "extensions", _OBJECT),
+            extensions=extensions,
             idempotency_key=idempotency_key,
+            document_id=document_id,
         )
 
 
@@ -77,20 +85,33 @@ class Answer:
 class Operations:
     """Runs operations of one schema, each with a context of its own that is always closed."""
 
-    def __init__(self, schema: EvaliumSchema, make_context: MakeContext, may_introspect: Callable[[Any], bool]) -> None:
+    def __init__(
+        self,
+        schema: EvaliumSchema,
+        make_context: MakeContext,
+        may_introspect: Callable[[Any], bool],
+        documents: Documents | None = None,
+    ) -> None:
         self._schema = schema
         self._make_context = make_context
         self._may_introspect = may_introspect
+        self._documents = documents or Documents()
 
     async def answers(
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
     ) -> AsyncGenerator[Answer, None]:
         """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
+        is_trusted = self._may_introspect(principal)
+        try:
+            text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
+        except Refusal as refusal:
+            yield _refused(refusal)
+            return
         try:
             async with self._context(request, principal) as context:
-                allow_introspection(allowed=self._may_introspect(principal))
+                allow_introspection(allowed=is_trusted)
                 results = await self._schema.stream(
-                    request.query,
+                    text,
                     variable_values=request.variables,
                     context_value=context,
                     operation_name=request.operation_name,
@@ -169,6 +190,11 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
     except TypeError as error:
         return _fault(error, request)
     return Answer(body, shown, was_executed, any(_code(one) == SERVER_FAULT for one in shown))
+
+
+def _refused(refusal: Refusal) -> Answer:
+    shown = [formatted(refusal)]
+    return Answer(orjson.dumps({"errors": shown}), shown, was_executed=False)
 
 
 def _was_executed(result: ExecutionResult) -> bool:

@@ -86,6 +86,14 @@ class Settings(BaseSettings):
             "database share it. Without it a key is made once, in keys/signing.pem of the data directory."
         ),
     )
+    allow_list: bool = Field(
+        default=False,
+        validation_alias="EVALIUM_ALLOW_LIST",
+        description=(
+            "With 1, candidates and anonymous callers may run the documents of graphql/operations and no others. Staff "
+            "and service tokens are not bound by it."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         validation_alias="EVALIUM_LOG_LEVEL",

@@ -19,6 +19,7 @@ from schema.errors import EvaliumSchema
 from server.graphql_http import graphql_routes
 from server.limits import UVICORN_OPTIONS
 from server.live import DrainingServer, LiveConnections
+from server.persisted import Documents
 from services.refusals import Forbidden, StateDrift, Unauthenticated
 
 
@@ -244,7 +245,7 @@ async def authenticate(bearer: str | None) -> Person:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncGenerator[Toy, None]:
+async def serving(*, documents: Documents | None = None, **options: Any) -> AsyncGenerator[Toy, None]:
     scene, live = Scene(), LiveConnections()
     routes = graphql_routes(
         toy_schema(),
@@ -253,6 +254,7 @@ async def serving(**options: Any) -> AsyncGenerator[Toy, None]:
         allowed_origins=["https://console.example"],
         live=live,
         may_introspect=lambda person: person.name == "staff",
+        documents=documents,
     )
     config = uvicorn.Config(
         Starlette(routes=routes), host="127.0.0.1", port=0, log_level="critical", **(UVICORN_OPTIONS | options)

@@ -1,0 +1,185 @@
+"""Persisted operations: the documents of graphql/operations, known by the SHA-256 of their text.
+
+A hash is known in three spellings of a document: as it is stored, as graphql-js and graphql-core print it, and printed
+with the `__typename` that Apollo and urql add to every selection set but the outermost. Documents of others are never
+stored, so nobody can fill the memory of a server or plant a document for somebody else.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, cast
+
+import orjson
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    NameNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    Visitor,
+    parse,
+    print_ast,
+    visit,
+)
+
+from schema.guard_shape import MAX_TOKENS
+from server.web import find_sdl
+from services.refusals import BadUserInput, Denial
+
+_HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
+_VERSION: Final = 1
+
+
+class PersistedQueryNotFound(Denial):
+    """The hash or documentId names none of the server's own documents; clients answer this with the whole text."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    hint = "Send the hash with the text of the document, or take a hash from GET /graphql/manifest.json."
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")  # the very word that Apollo and urql look for
+
+
+class OperationNotAllowed(Denial):
+    """The server runs its own documents only (EVALIUM_ALLOW_LIST), and this is none of them."""
+
+    code = "OPERATION_NOT_ALLOWED"
+    hint = "Send one of the documents in graphql/operations, or its hash from GET /graphql/manifest.json."
+
+    def __init__(self) -> None:
+        super().__init__("Only the published operation documents are answered here, and this is none of them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One document of ours; `id` is the hash of `body`, the text as stored."""
+
+    id: str
+    name: str
+    type: str
+    body: str
+
+
+class Documents:
+    """The known documents, and what a request may send instead of a text.
+
+    `allow_list` refuses every other document to callers who may not introspect.
+    """
+
+    def __init__(self, texts: Iterable[str] = (), *, allow_list: bool = False) -> None:
+        self._allow_list = allow_list
+        self._by_hash: dict[str, str] = {}
+        self._normal: set[str] = set()
+        self.operations: list[Operation] = []
+        for text in texts:
+            self._add(text)
+        self._texts = frozenset(self._by_hash.values())
+
+    @classmethod
+    def ours(cls, *, allow_list: bool = False) -> "Documents":
+        """Read the documents of graphql/operations."""
+        files = sorted((find_sdl().parent / "operations").rglob("*.graphql"))
+        return cls([file.read_text("utf-8") for file in files], allow_list=allow_list)
+
+    def manifest(self) -> bytes:
+        """Return the documents as JSON, in the form that Apollo's tools call a persisted query manifest."""
+        listed = [{"id": one.id, "name": one.name, "type": one.type, "body": one.body} for one in self.operations]
+        form = {"format": "apollo-persisted-query-manifest", "version": _VERSION, "operations": listed}
+        return orjson.dumps(form, option=orjson.OPT_INDENT_2)
+
+    def text(
+        self, query: str, document_id: str | None, extensions: Mapping[str, Any] | None, *, is_trusted: bool
+    ) -> str:
+        """Return the document to run, from its text, its `documentId` or `extensions.persistedQuery`.
+
+        Refuses a hash that is not known, not a hash, or not that of the text beside it, and, with an allow-list,
+        every other document than ours unless the caller `is_trusted`.
+        """
+        stated = _stated(extensions)
+        if document_id is not None:
+            if query or stated:
+                raise BadUserInput("'documentId' stands for the document; send neither 'query' nor a hash beside it.")
+            return self._known(_checked(document_id.removeprefix("sha256:"), "documentId"))
+        if stated is not None and not query:
+            return self._known(stated)
+        if stated is not None and _hash(query) != stated:
+            raise BadUserInput(
+                f"The hash '{stated}' is not that of the document sent with it, which is '{_hash(query)}'.",
+                hint="Send the SHA-256, in hexadecimal, of the very text in 'query'.",
+            )
+        if self._allow_list and not is_trusted and not self._holds(query):
+            raise OperationNotAllowed
+        return query
+
+    def _add(self, text: str) -> None:
+        document = parse(text, no_location=True)
+        (definition,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
+        name = definition.name.value if definition.name else ""
+        self.operations.append(Operation(_hash(text), name, definition.operation.value, text))
+        for spelling in (text, print_ast(document), print_ast(visit(document, _AddTypename()))):
+            self._by_hash[_hash(spelling)] = spelling
+        self._normal.add(_normal_form(document))
+
+    def _known(self, wanted: str) -> str:
+        text = self._by_hash.get(wanted)
+        if text is None:
+            raise PersistedQueryNotFound
+        return text
+
+    def _holds(self, query: str) -> bool:
+        """Whether `query` is one of ours, white space, comments and `__typename` aside."""
+        if query in self._texts:
+            return True
+        try:
+            return _normal_form(parse(query, no_location=True, max_tokens=MAX_TOKENS)) in self._normal
+        except (GraphQLError, RecursionError):
+            return False
+
+
+class _AddTypename(Visitor):
+    """Adds `__typename` where clients with a normalised cache do."""
+
+    def leave_selection_set(
+        self, node: SelectionSetNode, _key: object, parent: object, *_others: object
+    ) -> SelectionSetNode | None:
+        if isinstance(parent, OperationDefinitionNode) or any(map(_is_typename, node.selections)):
+            return None
+        added = FieldNode(name=NameNode(value="__typename"))
+        return SelectionSetNode(selections=(*node.selections, added))
+
+
+class _DropTypename(Visitor):
+    def leave_selection_set(self, node: SelectionSetNode, *_others: object) -> SelectionSetNode:
+        return SelectionSetNode(selections=tuple(one for one in node.selections if not _is_typename(one)))
+
+
+def _is_typename(node: object) -> bool:
+    return isinstance(node, FieldNode) and node.name.value == "__typename" and not (node.alias or node.directives)
+
+
+def _normal_form(document: DocumentNode) -> str:
+    return print_ast(visit(document, _DropTypename()))
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _stated(extensions: Mapping[str, Any] | None) -> str | None:
+    """Return the hash in `extensions.persistedQuery`, None where there is none."""
+    stated: object = (extensions or {}).get("persistedQuery")
+    if stated is None:
+        return None
+    members = cast("dict[str, object]", stated) if isinstance(stated, dict) else {}
+    if members.get("version", _VERSION) != _VERSION:
+        raise BadUserInput(f"'persistedQuery' has a version other than {_VERSION}.")
+    return _checked(members.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+
+
+def _checked(value: object, name: str) -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise BadUserInput(f"'{name}' is not a SHA-256 in hexadecimal (64 digits).")
+    return value.lower()
