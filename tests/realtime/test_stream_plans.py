@@ -1,0 +1,113 @@
+"""Reading on costs what is new, not what is there: the plans of the stream's statements as the application runs them."""
+
+import json
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+
+from models.base import uuid7
+from realtime.cursors import Position
+from server.driver import connected
+from services import streams
+from tests.factories import sessions as factory
+
+EVENTS, OTHERS, TRANSACTIONS = 6_000, 14_000, 400
+FILL = """
+insert into session_events (tenant_id, org_unit_id, id, session_id, assignment_id, seq, kind, at, xid)
+select $1, $2, gen_random_uuid(), $3, $4, 1000 + n, 'focus_lost', now(), 3 + (n * $5 / $6)
+from generate_series(1, $6) n
+"""
+
+
+@pytest.fixture(scope="module")
+async def busy(world, database):
+    """An assignment with thousands of events in hundreds of transactions, beside other assignments; its candidate."""
+    mine, other = [await (await factory.sitting(world)).candidate() for _ in range(2)]
+    async with connected(database.admin_dsn) as admin:
+        for candidate, count in ((mine, EVENTS), (other, OTHERS)):
+            whose = (world.tenant_id, world.org_unit_id, candidate.session_id, candidate.sitting.assignment.id)
+            await admin.execute(FILL, *whose, TRANSACTIONS, count)
+        await admin.execute("analyze session_events")
+    return mine
+
+
+@pytest.fixture(params=["assignment", "session"])
+def stream(request, world, busy):
+    if request.param == "assignment":
+        return streams.assignment_stream(world.tenant_id, busy.sitting.assignment.id)
+    return streams.session_stream(world.tenant_id, busy.session_id)
+
+
+def index_of(stream):
+    return f"ix_session_events_{stream.name.split('/')[0]}"
+
+
+async def plans(world, stream, after, limit):
+    """Read a page, then explain each statement on the events that it took, with the values that it took."""
+    sent = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if "FROM session_events" in statement:
+            sent.append((statement, parameters))
+
+    engine = world.office._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        async with world.office.snapshot(world.system) as work:
+            page = await streams.events(work, stream, after, limit)
+            statements = sent.copy()
+            connection = await work.session.connection()
+            found = []
+            for statement, parameters in statements:
+                explain = f"explain (analyze, buffers, costs off, timing off, format json) {statement}"
+                answer = (await connection.exec_driver_sql(explain, tuple(parameters))).scalar_one()
+                found.append((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return page, found
+
+
+def scans(plan):
+    inner = [scan for part in plan.get("Plans", []) for scan in scans(part)]
+    return [plan, *inner] if plan.get("Relation Name") == "session_events" else inner
+
+
+async def middle(world, stream, skip):
+    async with world.office.snapshot(world.system) as work:
+        page = await streams.events(work, stream, Position.start(), skip)
+    return page.position
+
+
+@pytest.mark.parametrize("skip", [0, 2_000, 5_990])
+async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
+    after = await middle(world, stream, skip) if skip else Position.start()
+    page, (reading, *_) = await plans(world, stream, after, 100)
+    (scan,) = scans(reading)
+    assert page.rows
+    assert scan["Index Name"] == index_of(stream)
+    assert "ROW(xid, id) >" in scan["Index Cond"]
+    assert "xid <" in scan["Index Cond"]
+    assert scan["Rows Removed by Filter"] == 0
+    assert scan["Actual Rows"] == len(page.rows)
+    blocks = scan["Shared Hit Blocks"] + scan["Shared Read Blocks"]
+    assert blocks <= len(page.rows) + 10  # a row's block each, and the way down the index: it begins at the place
+
+
+async def test_a_reader_who_has_everything_touches_nothing(world, stream):
+    async with world.office.snapshot(world.system) as work:
+        end = (await streams.horizon(work)).position
+    page, (reading, lagging) = await plans(world, stream, end, 100)
+    assert not page.rows
+    for scan in scans(reading) + scans(lagging):
+        assert scan["Index Name"] == index_of(stream)
+        assert scan.get("Rows Removed by Filter", 0) == 0
+        assert scan["Actual Rows"] == 0
+        assert "xid" in scan["Index Cond"]
+
+
+async def test_a_stream_of_another_tenant_shows_nothing(world, busy):
+    foreign = streams.assignment_stream(uuid7(), busy.sitting.assignment.id)
+    async with world.office.snapshot(type(world.system).system(UUID(int=7))) as work:
+        page = await streams.events(work, foreign, Position.start(), 100)
+    assert not page.rows
