@@ -42,9 +42,12 @@ class Persona:
 
 async def found(office: Office) -> None:
     """Create the demonstration tenants that are missing; one that exists is left as it is."""
-    for slug, name in TENANTS.items():
-        if await _find(office, slug) is None:
-            await _found_one(office, slug, name)
+    if not await _missing(office):
+        return
+    async with office.work(Viewer.anonymous()) as gate:
+        await gate.lock("demonstration tenants")  # two processes may start on one database at once
+        for slug in await _missing(office):
+            await _found_one(office, slug, TENANTS[slug])
 
 
 async def persona(office: Office, slug: str, role: str) -> Persona:
@@ -65,6 +68,10 @@ async def persona(office: Office, slug: str, role: str) -> Persona:
         if not held or unit is None:
             raise NotFound("demonstration person", role)
         return Persona(tenant_id, unit, held[0].id, held[0].display_name, tuple(row.role_id for row in held))
+
+
+async def _missing(office: Office) -> list[str]:
+    return [slug for slug in TENANTS if await _find(office, slug) is None]
 
 
 async def _find(office: Office, slug: str) -> UUID | None:
