@@ -2,34 +2,59 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from server import database
+from server import database, opening
 from server.app import Service, build
 from server.limits import UVICORN_OPTIONS
-from server.live import DrainingServer
-from server.settings import Settings
+from server.live import DrainingServer, LiveConnections
+from server.opening import Gate
+from server.settings import Settings, environment
 from server.setup_errors import PortTaken
 from server.viewer import access_token
+from server.workers import end_with_parent, supervise
 from services import demonstration
 
 SHOWN_ROLES = ("admin", "author", "proctor", "assessor", "viewer")
 
 
-def serve(settings: Settings) -> None:
-    """Start the database, migrate, found the demonstration tenants, and serve until interrupted."""
+def serve(settings: Settings, workers: int = 1) -> None:
+    """Listen, start the database, migrate, found the demonstration tenants, and serve until SIGINT or SIGTERM.
+
+    With several workers this process serves nothing itself: it keeps them running.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that PostgreSQL is stopped in order, too
     with (
+        contextlib.closing(_listen(settings.host, settings.port)) as listener,
         database.embedded(settings) as cluster,
-        asyncio.Runner(loop_factory=_loop_factory()) as runner,
         contextlib.suppress(KeyboardInterrupt),  # uvicorn has shut down in order by the time it raises this
     ):
-        runner.run(_serve(settings, cluster))
+        if workers == 1:
+            _run(_serve(listener, partial(_owned, settings, cluster), partial(_announce, settings, listener)))
+        else:
+            _run(_keep_workers(settings, cluster, listener, workers))
+
+
+def work(settings: Settings, descriptor: int) -> None:
+    """Serve as one worker of several, on the socket that the parent opened."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_with_parent()
+    with contextlib.suppress(KeyboardInterrupt):
+        _run(_serve(socket.socket(fileno=descriptor), partial(_joined, settings), _silence))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -37,16 +62,48 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvicorn.Config("", loop="auto").get_loop_factory()
 
 
-async def _serve(settings: Settings, cluster: database.Cluster | None) -> None:
-    address = await database.prepare(settings, cluster)
-    await database.migrate(address)
-    service = build(settings, address)
-    await demonstration.found(service.house.office)
-    listener = _listen(settings.host, settings.port)
-    port = listener.getsockname()[1]
-    await _announce(service, f"http://{settings.host}:{port}")
-    config = uvicorn.Config(service.app, log_level="warning", access_log=False, **UVICORN_OPTIONS)
-    await DrainingServer(config, service.live).serve(sockets=[listener])
+async def _serve(
+    listener: socket.socket,
+    prepare: Callable[[LiveConnections], Awaitable[Service]],
+    opened: Callable[[Service], Awaitable[None]],
+) -> None:
+    live = LiveConnections()
+    gate = Gate(partial(prepare, live), opened)
+    config = uvicorn.Config(gate, log_level="warning", access_log=False, **UVICORN_OPTIONS)
+    server = DrainingServer(config, live)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    gate.failed = stop
+    await server.serve(sockets=[listener])
+    if gate.failure is not None:
+        raise gate.failure
+
+
+async def _owned(settings: Settings, cluster: database.Cluster | None, live: LiveConnections) -> Service:
+    return build(settings, await opening.owned(settings, cluster), live)
+
+
+async def _joined(settings: Settings, live: LiveConnections) -> Service:
+    return build(settings, await opening.joined(settings), live)
+
+
+async def _silence(_service: Service) -> None:
+    """Announce nothing: the parent does."""
+
+
+async def _keep_workers(
+    settings: Settings, cluster: database.Cluster | None, listener: socket.socket, count: int
+) -> None:
+    """Make the database ready and announce the service, while the workers wait for it and then serve."""
+
+    async def make_ready() -> None:
+        service = build(settings, await opening.owned(settings, cluster))
+        await _announce(settings, listener, service)
+        await service.house.office.close()
+
+    await supervise(count, listener, started=make_ready, environment=environment(), ended=lambda _pid: None)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -62,7 +119,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _announce(service: Service, base: str) -> None:
+async def _announce(settings: Settings, listener: socket.socket, service: Service) -> None:
+    base = f"http://{settings.host}:{listener.getsockname()[1]}"
     console = Console(soft_wrap=True, highlight=False)
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, path in (
