@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
@@ -41,21 +42,39 @@ def _plainly(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except ValidationError as error:  # of the settings; it never holds what was given, which may be a secret
+            wrong = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+            _complain(f"A setting cannot be read. {wrong}.", "See docs/settings.md.")
+            raise typer.Exit(1) from error
         except (SetupError, Refusal) as error:
-            console = Console(stderr=True, highlight=False, soft_wrap=True)
-            console.print(f"evalium: {error.message}\n  {error.advice}", markup=False)
+            _complain(error.message, error.advice)
             raise typer.Exit(1) from error
 
     return run
 
 
+def _complain(message: str, advice: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"evalium: {message}\n  {advice}", markup=False)
+
+
 @app.command()
 @_plainly
-def serve() -> None:
+def serve(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve; about one for each core.")] = 1,
+) -> None:
     """Start everything, print addresses and tokens, and serve until Ctrl-C."""
     settings = Settings()
     logs.configure(settings.log_level)
-    serving.serve(settings)
+    serving.serve(settings, workers)
+
+
+@app.command(hidden=True)
+@_plainly
+def worker(descriptor: Annotated[int, typer.Argument(help="The listening socket, opened by the parent.")]) -> None:
+    """Serve as one of several workers; 'evalium serve --workers' starts these."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    serving.work(settings, descriptor)
 
 
 @app.command()
@@ -138,8 +157,10 @@ def migration(message: Annotated[str, typer.Argument(help="What the migration do
 async def _tokens(tenant: str, *roles: str) -> dict[str, str]:
     """Mint access tokens of a demonstration tenant, by role."""
     async with _database() as address:
+        await database.migrate(address)  # a token may be asked for before the first start
         office = Office(address.app, ring=lambda _topics: None, pool_size=2)
         try:
+            await demonstration.found(office)
             personas = {role: await demonstration.persona(office, tenant, role) for role in roles}
         finally:
             await office.close()
