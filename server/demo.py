@@ -200,6 +200,7 @@ async def _compare(console: Console, client: Client, examination: Examination, p
         f"Ledger: {len(ledger)} events. Proctor received: {len(received)} over {proctor.cuts} cuts; "
         f"{missing} missing, {duplicates} twice, order {'kept' if agreed else 'NOT kept'}.",
         style="bold green" if agreed else "bold red",
+        soft_wrap=True,  # one line, also for a script that reads it
     )
     return agreed
 

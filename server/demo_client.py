@@ -70,7 +70,10 @@ class Client:
                 response = await self._http.post(self.base + path, json=body, headers=dict(headers))
             except httpx2.TransportError as error:
                 if attempt == ATTEMPTS:
-                    raise DemoFailed(f"{self.base} does not answer: {type(error).__name__}.") from error
+                    raise DemoFailed(
+                        f"{self.base} does not answer: {type(error).__name__}.",
+                        hint="Start the service in another terminal: make serve",
+                    ) from error
             else:
                 if response.status_code not in BUSY or attempt == ATTEMPTS:
                     return response
