@@ -118,9 +118,10 @@ async def monitor(
     planned = (await policy(context, row)).security.value.level
 
     async def read(work: Work) -> Monitored:
-        at = await streams.horizon(work)
+        at, position = await streams.here(work, stream)
         found = await assignments_monitor.rows(work, row.id, planned, wanted, orders, page, at.as_of)
-        return Monitored(row.id, found, streams.cursor(context.house.cursor_secret, stream, at), at.as_of)
+        cursor = streams.cursor(context.house.cursor_secret, stream, at, position)
+        return Monitored(row.id, found, cursor, at.as_of)
 
     return await context.read(read)
 

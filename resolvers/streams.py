@@ -88,8 +88,9 @@ async def _follow(
     await context.start_streaming()
 
     async def begin(work: Work) -> Position:
-        at = await streams.horizon(work)
-        return at.position if after is None else streams.position(secret, stream, at, after)
+        if after is None:
+            return (await streams.here(work, stream))[1]
+        return streams.position(secret, stream, await streams.horizon(work), after)
 
     async def read(position: Position, limit: int) -> Page[SessionEvent]:
         async with context.reading() as work:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal_column, select, true, tuple_
 
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
@@ -21,24 +21,36 @@ from services.work import Work
 
 LARGEST_PAGE = 500
 
-_HORIZON = text(
-    "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, evalium_now() as now, "
-    f"({cursors.EPOCH_SQL}) as epoch",
-)
+_CHECKPOINT = func.pg_control_checkpoint().table_valued("next_xid", name="checkpoint")
+_XMIN: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger)
+_HORIZON = select(
+    _XMIN.label("xmin"),
+    (
+        cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 1), BigInteger) * 2**32
+        + cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 2), BigInteger)
+    ).label("durable"),
+    literal_column(f"({cursors.EPOCH_SQL})", Text).label("epoch"),
+    func.evalium_now().label("now"),
+).select_from(_CHECKPOINT)
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Up to where everything is final in a work's snapshot, in which cluster, and when that was."""
+    """Up to where everything is final in a work's snapshot, in which cluster, and when that was.
+
+    Transaction ids below `durable` are never handed out again. Those above may be after a crash, if only transactions
+    that were rolled back or still ran had them: a reader that rested at `xmin` itself would miss what they write then.
+    """
 
     xmin: int
+    durable: int
     epoch: str
     as_of: datetime
 
     @property
-    def position(self) -> Position:
-        """The position that has everything before the horizon behind it."""
-        return Position.before(self.xmin)
+    def rest(self) -> Position:
+        """The furthest position at which a reader may rest without having been given a row there."""
+        return Position.before(min(self.xmin, self.durable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +89,27 @@ async def require_session(work: Work, session_id: UUID) -> None:
 async def horizon(work: Work) -> Horizon:
     """Read the horizon of the work's snapshot."""
     row = (await work.session.execute(_HORIZON)).one()
-    return Horizon(row.xmin, row.epoch, row.now)
+    return Horizon(row.xmin, row.durable, row.epoch, row.now)
 
 
-def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position | None = None) -> str:
-    """Return the token of a position in a stream; without one, of everything up to the horizon."""
-    return Cursors(secret, at.epoch).issue(stream.name, position or at.position, at.as_of)
+async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
+    """Return the horizon, and the position that has every final event of the stream behind it and nothing to come."""
+    newest = (
+        select(SessionEvent.xid, SessionEvent.id)
+        .where(stream.rows, SessionEvent.xid < _XMIN)
+        .order_by(SessionEvent.xid.desc(), SessionEvent.id.desc())
+        .limit(1)
+        .subquery("newest")
+    )
+    statement = _HORIZON.add_columns(newest.c.xid, newest.c.id).outerjoin_from(_CHECKPOINT, newest, true())
+    row = (await work.session.execute(statement)).one()
+    at = Horizon(row.xmin, row.durable, row.epoch, row.now)
+    return at, at.rest if row.xid is None else max(at.rest, Position(row.xid, row.id))
+
+
+def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position) -> str:
+    """Return the token of a position in a stream."""
+    return Cursors(secret, at.epoch).issue(stream.name, position, at.as_of)
 
 
 def position(secret: bytes, stream: Stream, at: Horizon, token: str) -> Position:
@@ -94,7 +121,7 @@ def position(secret: bytes, stream: Stream, at: Horizon, token: str) -> Position
 
 
 async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[SessionEvent]:
-    """Read the events after a position, oldest first; when all are read, the new position is the horizon."""
+    """Read the events after a position, oldest first; when all are read, the position moves on as far as it may."""
     at = await horizon(work)
     place = tuple_(SessionEvent.xid, SessionEvent.id)
     found: Sequence[SessionEvent] = (
@@ -106,12 +133,13 @@ async def events(work: Work, stream: Stream, after: Position, limit: int) -> Pag
         )
     ).all()
     full = len(found) == limit
+    behind = Position(found[-1].xid, found[-1].id) if found else after
     lagging = select(func.count()).select_from(
         select(SessionEvent.id).where(stream.rows, SessionEvent.xid >= at.xmin).limit(1).subquery(),
     )
     return Page(
         rows=found,
-        position=Position(found[-1].xid, found[-1].id) if full else max(at.position, after),
+        position=behind if full else max(behind, at.rest),
         as_of=at.as_of,
         more=full,
         lagging=not full and bool(await work.session.scalar(lagging)),
