@@ -33,8 +33,11 @@ class Pending:
     head: str
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        return self.current != self.head
+        """Whether there is anything to do.
+
+        Revisions are numbered. A database may be ahead of the code, while machines are upgraded one after another.
+        """
+        return self.current is None or self.current < self.head
 
 
 def head_on_disk(folder: Path = VERSIONS) -> str:

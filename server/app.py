@@ -33,8 +33,12 @@ class Service:
     live: LiveConnections
 
 
-def build(settings: Settings, address: DatabaseAddress) -> Service:
-    """Wire one process of the service; nothing is opened before the application starts."""
+def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | None = None) -> Service:
+    """Wire one process of the service; nothing is opened before the application starts.
+
+    `live` holds its sockets and streams; whoever drains them passes its own.
+    """
+    live = live if live is not None else LiveConnections()
     redis = settings.redis_url.get_secret_value() if settings.redis_url is not None else None
     hub = Hub.over(address.app_dsn, redis_url=redis)
     tokens = Tokens(signing_key(settings))

@@ -111,6 +111,27 @@ async def migrate(address: DatabaseAddress) -> str:
         state = await run.pending(address.app_dsn)
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
         raise DatabaseUnreachable(f"The database does not answer: {error}.") from error
+    _require_current(state)
+    return state.head
+
+
+async def find(settings: Settings) -> DatabaseAddress:
+    """Return the addresses of a database that another process of ours keeps ready; nothing is changed."""
+    if settings.database_url is None:
+        cluster = Cluster(settings.data)
+        cluster.find_running()
+        return address_in(cluster, DATABASE)
+    address = await external_address(settings.database_url, settings.admin_database_url, signing_key(settings))
+    async with connected(address.app_dsn) as connection:
+        provision.require_safe(await provision.standing(connection))
+    return address
+
+
+async def require_current(address: DatabaseAddress) -> None:
+    """Refuse a database that is behind the code."""
+    _require_current(await run.pending(address.app_dsn))
+
+
+def _require_current(state: run.Pending) -> None:
     if state:
         raise MigrationsPending(f"The database is at revision {state.current or 'none'}, the code at {state.head}.")
-    return state.head

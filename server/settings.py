@@ -107,6 +107,11 @@ def unknown_variables() -> list[str]:
     return sorted(name for name in os.environ if name.startswith("EVALIUM_") and name not in known)
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment for a process of ours that shall have the same settings."""
+    return {**os.environ, **more}
+
+
 def signing_key(settings: Settings) -> Ed25519PrivateKey:
     """Return the key that signs tokens: the one configured, else the one kept in the data directory, else a new one.
 
