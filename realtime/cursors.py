@@ -23,6 +23,8 @@ EPOCH_SQL: Final = (
 LIFE: Final = timedelta(days=7)
 LEEWAY: Final = timedelta(seconds=60)
 
+_ERA: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
 _VERSION: Final = 1
 _BODY: Final = struct.Struct(">B8s8sQ16sQ")
 _SEAL: Final = 16
@@ -65,7 +67,7 @@ class Cursors:
             _short(stream),
             position.xid,
             position.id.bytes,
-            int(at.timestamp() * 1_000_000),
+            (at - _ERA) // _TICK,
         )
         return _written(body + self._seal(body))
 
@@ -83,7 +85,7 @@ class Cursors:
             raise CursorRefused("it comes from another database cluster")
         if bound != _short(stream):
             raise CursorRefused("it belongs to another stream")
-        age = now - datetime.fromtimestamp(issued / 1_000_000, UTC)
+        age = now - (_ERA + issued * _TICK)
         if age > LIFE or age < -LEEWAY:
             raise CursorRefused(f"cursors are good for {LIFE.days} days")
         return Position(xid, UUID(bytes=row))

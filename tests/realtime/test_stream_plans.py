@@ -95,8 +95,7 @@ async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
 
 
 async def test_a_reader_who_has_everything_touches_nothing(world, stream):
-    async with world.office.snapshot(world.system) as work:
-        end = (await streams.horizon(work)).position
+    end = await middle(world, stream, 2 * EVENTS)
     page, (reading, lagging) = await plans(world, stream, end, 100)
     assert not page.rows
     for scan in scans(reading) + scans(lagging):
