@@ -1,7 +1,7 @@
 """All that a resolver may reach for, made anew for each operation."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -19,6 +19,9 @@ from services.work import Office, Work
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+LAST_READ_SECONDS = 1.0
+"""How long the end of an operation waits for reads that nobody awaits any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Context:
         self._open = AsyncExitStack()
         self._snapshot: Work | None = None
         self._over = False
+        self._reads: set[asyncio.Task[Any]] = set()
         self._capabilities: frozenset[Capability] | None = None
         self.loaders = Loaders(self.reading)
 
@@ -84,8 +88,22 @@ class Context:
         **kwargs: P.kwargs,
     ) -> R:
         """Call a reading service with the operation's snapshot."""
-        async with self.reading() as work:
-            return await act(work, *args, **kwargs)
+
+        async def reading() -> R:
+            async with self.reading() as work:
+                return await act(work, *args, **kwargs)
+
+        return await self._to_its_end(reading())
+
+    async def _to_its_end(self, read: Coroutine[Any, Any, R]) -> R:
+        """Await a read that goes on when its field is cancelled, as fields are when a sibling fails.
+
+        A statement cut short would take the snapshot away from every other field.
+        """
+        task = asyncio.create_task(read)
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+        return await asyncio.shield(task)
 
     async def write(
         self,
@@ -123,8 +141,7 @@ class Context:
         """Return what the viewer may do, read from the database once per operation."""
         held = self._capabilities
         if held is None:
-            async with self.reading() as work:
-                held = self._capabilities = await identity.capabilities(work)
+            held = self._capabilities = await self.read(identity.capabilities)
         return held
 
     async def require(self, capability: Capability) -> None:
@@ -135,8 +152,12 @@ class Context:
     async def aclose(self) -> None:
         """End the operation: give the connection back, once whoever reads has finished.
 
-        A field that failed leaves the batches of its siblings running, which nobody waits for.
+        A field that failed leaves the reads and batches of its siblings running, which nobody waits for.
         """
+        if self._reads:
+            _, unfinished = await asyncio.wait(self._reads, timeout=LAST_READ_SECONDS)
+            for read in unfinished:
+                read.cancel()
         async with self._lock:
             self._over = True
             await self._open.aclose()

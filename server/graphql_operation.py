@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from strawberry.types.graphql import OperationType
 
 from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
 from schema.guard import allow_introspection
-from schema.guard_deadline import DeadlineExceeded
+from schema.guard_deadline import DeadlineExceeded, running_kind
+from schema.sharing import encodable
+from server import metrics
 from server.live import Principal
 from server.persisted import Documents
 from services.refusals import BadUserInput, Refusal, Unauthenticated
@@ -74,12 +77,19 @@ class Answer:
     """One encoded response.
 
     `was_executed` is False, and `data` absent, when no resolver ran, or when the source of a subscription failed.
+    `problem` is the code of the first problem that a mutation answered.
     """
 
     body: bytes
     errors: list[dict[str, Any]]
     was_executed: bool
     is_fault: bool = False
+    problem: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The code of the first error or problem, else OK."""
+        return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
 
 
 class Operations:
@@ -101,6 +111,23 @@ class Operations:
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
     ) -> AsyncGenerator[Answer, None]:
         """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
+        begun = time.perf_counter()
+        running_kind.set("refused")
+        code: str | None = None
+        try:
+            async with aclosing(self._answers(request, principal, allowed)) as answers:
+                async for answer in answers:
+                    if code is None:
+                        code = answer.code
+                        metrics.answered(running_kind.get(), code, time.perf_counter() - begun)
+                    yield answer
+        finally:
+            if code is None:
+                metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
+
+    async def _answers(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+    ) -> AsyncGenerator[Answer, None]:
         is_trusted = self._may_introspect(principal)
         try:
             text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
@@ -123,6 +150,10 @@ class Operations:
                         yield _answer(cast("ExecutionResult", result), request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            yield _fault(error, request)  # something inside was cancelled, and nobody asked for the end of this
 
     async def answer(
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = SINGLE
@@ -166,6 +197,11 @@ async def _uninterrupted(work: Awaitable[T]) -> T:
     return task.result()
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def bearer(value: str | None) -> str | None:
     """Return the token of an Authorization header, None without a header; refuses every other scheme."""
     if value is None:
@@ -180,16 +216,29 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
     errors = result.errors or []
     was_executed = _was_executed(result)
     shown = [cast("dict[str, Any]", error.formatted) for error in errors]
-    payload: dict[str, Any] = {"data": result.data} if was_executed else {}
+    payload: dict[str, Any] = {}
     if shown:
         payload["errors"] = shown
     if result.extensions:
         payload["extensions"] = result.extensions
     try:
-        body = orjson.dumps(payload)
+        body = orjson.dumps(({"data": encodable(result.data)} if was_executed else {}) | payload)
     except TypeError as error:
         return _fault(error, request)
-    return Answer(body, shown, was_executed, any(_code(one) == SERVER_FAULT for one in shown))
+    is_fault = any(_code(one) == SERVER_FAULT for one in shown)
+    return Answer(body, shown, was_executed, is_fault, _problem(result.data))
+
+
+def _problem(data: object) -> str | None:
+    """Return the code of the first problem in the payload of a mutation, if the client asked for codes."""
+    fields = cast("dict[str, Any]", data).values() if isinstance(data, dict) else ()
+    for field in fields:
+        problems = cast("dict[str, Any]", field).get("problems") if isinstance(field, dict) else None
+        if problems and isinstance(problems, list):
+            first = cast("list[Any]", problems)[0]
+            code = cast("dict[str, Any]", first).get("code") if isinstance(first, dict) else None
+            return str(code or "PROBLEM")
+    return None
 
 
 def _refused(refusal: Refusal) -> Answer:

@@ -226,6 +226,12 @@ async def test_unexpected_errors_are_masked_and_logged(toy: Toy) -> None:
     assert "private" not in str(entry)
 
 
+async def test_a_cancellation_that_nobody_asked_for_is_answered(toy: Toy) -> None:
+    with capture_logs() as logs:
+        answer = await toy.ask("{ cancelled }")
+    assert answer["errors"][0]["extensions"]["reference"] == logs[0]["reference"]
+
+
 async def test_refusals_keep_their_code_hint_and_values(toy: Toy) -> None:
     answer = await toy.ask("{ drift forbidden }")
     drift, forbidden = (error["extensions"] for error in answer["errors"])

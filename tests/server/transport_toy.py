@@ -101,6 +101,10 @@ class Query:
         raise RuntimeError("password=hunter2")
 
     @strawberry.field
+    def cancelled(self) -> str:
+        raise asyncio.CancelledError
+
+    @strawberry.field
     def drift(self) -> str | None:
         raise StateDrift("Session 7 is finished already.", current_state="FINISHED", current_version=3)
 
