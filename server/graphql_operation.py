@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -16,9 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
 from schema.guard import allow_introspection
-from schema.guard_deadline import DeadlineExceeded, running_kind
-from schema.sharing import encodable
-from server import metrics
+from schema.guard_deadline import DeadlineExceeded
 from server.live import Principal
 from server.persisted import Documents
 from services.refusals import BadUserInput, Refusal, Unauthenticated
@@ -77,19 +74,12 @@ class Answer:
     """One encoded response.
 
     `was_executed` is False, and `data` absent, when no resolver ran, or when the source of a subscription failed.
-    `problem` is the code of the first problem that a mutation answered.
     """
 
     body: bytes
     errors: list[dict[str, Any]]
     was_executed: bool
     is_fault: bool = False
-    problem: str | None = None
-
-    @property
-    def code(self) -> str:
-        """The code of the first error or problem, else OK."""
-        return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
 
 
 class Operations:
@@ -111,23 +101,6 @@ class Operations:
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
     ) -> AsyncGenerator[Answer, None]:
         """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
-        begun = time.perf_counter()
-        running_kind.set("refused")
-        code: str | None = None
-        try:
-            async with aclosing(self._answers(request, principal, allowed)) as answers:
-                async for answer in answers:
-                    if code is None:
-                        code = answer.code
-                        metrics.answered(running_kind.get(), code, time.perf_counter() - begun)
-                    yield answer
-        finally:
-            if code is None:
-                metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
-
-    async def _answers(
-        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
-    ) -> AsyncGenerator[Answer, None]:
         is_trusted = self._may_introspect(principal)
         try:
             text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
@@ -216,29 +189,16 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
     errors = result.errors or []
     was_executed = _was_executed(result)
     shown = [cast("dict[str, Any]", error.formatted) for error in errors]
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = {"data": result.data} if was_executed else {}
     if shown:
         payload["errors"] = shown
     if result.extensions:
         payload["extensions"] = result.extensions
     try:
-        body = orjson.dumps(({"data": encodable(result.data)} if was_executed else {}) | payload)
+        body = orjson.dumps(payload)
     except TypeError as error:
         return _fault(error, request)
-    is_fault = any(_code(one) == SERVER_FAULT for one in shown)
-    return Answer(body, shown, was_executed, is_fault, _problem(result.data))
-
-
-def _problem(data: object) -> str | None:
-    """Return the code of the first problem in the payload of a mutation, if the client asked for codes."""
-    fields = cast("dict[str, Any]", data).values() if isinstance(data, dict) else ()
-    for field in fields:
-        problems = cast("dict[str, Any]", field).get("problems") if isinstance(field, dict) else None
-        if problems and isinstance(problems, list):
-            first = cast("list[Any]", problems)[0]
-            code = cast("dict[str, Any]", first).get("code") if isinstance(first, dict) else None
-            return str(code or "PROBLEM")
-    return None
+    return Answer(body, shown, was_executed, any(_code(one) == SERVER_FAULT for one in shown))
 
 
 def _refused(refusal: Refusal) -> Answer:
