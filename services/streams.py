@@ -25,6 +25,7 @@ _CHECKPOINT = func.pg_control_checkpoint().table_valued("next_xid", name="checkp
 _XMIN: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger)
 _HORIZON = select(
     _XMIN.label("xmin"),
+    literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", BigInteger).label("unused"),
     (
         cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 1), BigInteger) * 2**32
         + cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 2), BigInteger)
@@ -40,10 +41,12 @@ class Horizon:
 
     Transaction ids below `durable` are never handed out again. Those above may be after a crash, if only transactions
     that were rolled back or still ran had them: a reader that rested at `xmin` itself would miss what they write then.
+    `unused` is the first id that was not handed out yet.
     """
 
     xmin: int
     durable: int
+    unused: int
     epoch: str
     as_of: datetime
 
@@ -89,7 +92,7 @@ async def require_session(work: Work, session_id: UUID) -> None:
 async def horizon(work: Work) -> Horizon:
     """Read the horizon of the work's snapshot."""
     row = (await work.session.execute(_HORIZON)).one()
-    return Horizon(row.xmin, row.durable, row.epoch, row.now)
+    return Horizon(row.xmin, row.durable, row.unused, row.epoch, row.now)
 
 
 async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
@@ -103,7 +106,7 @@ async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
     )
     statement = _HORIZON.add_columns(newest.c.xid, newest.c.id).outerjoin_from(_CHECKPOINT, newest, true())
     row = (await work.session.execute(statement)).one()
-    at = Horizon(row.xmin, row.durable, row.epoch, row.now)
+    at = Horizon(row.xmin, row.durable, row.unused, row.epoch, row.now)
     return at, at.rest if row.xid is None else max(at.rest, Position(row.xid, row.id))
 
 
@@ -115,9 +118,12 @@ def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position) -> st
 def position(secret: bytes, stream: Stream, at: Horizon, token: str) -> Position:
     """Return the position of a token; one that is not good for this stream, here and now, is refused."""
     try:
-        return Cursors(secret, at.epoch).read(token, stream.name, at.as_of)
+        found = Cursors(secret, at.epoch).read(token, stream.name, at.as_of)
     except cursors.CursorRefused as refused:
         raise CursorExpired(f"The cursor '{token[:24]}…' cannot be used: {refused}.") from refused
+    if found.xid >= at.unused:
+        raise CursorExpired(f"The cursor '{token[:24]}…' is from after the moment that the database was restored to.")
+    return found
 
 
 async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[SessionEvent]:

@@ -22,6 +22,7 @@ from server.database import prepare_embedded
 from server.driver import connected
 from server.setup_errors import DatabaseUnreachable
 from services import streams
+from services.refusals import CursorExpired
 from services.work import Office
 from tests.factories import tenants
 
@@ -119,3 +120,16 @@ async def test_a_cursor_from_now_on_misses_nothing_and_repeats_nothing_after_a_c
     await append(address.admin_dsn, world, subject, 5, keep=True)
 
     assert [row.seq for row in (await page(office, world, subject, start)).rows] == [5]
+
+
+async def test_a_cursor_from_after_the_moment_that_was_restored_is_refused(crashing):
+    """An old image of the disk keeps the cluster's epoch: only the id that was never handed out tells."""
+    _cluster, _address, office, world = crashing
+    stream = streams.session_stream(world.tenant_id, uuid7())
+    async with office.snapshot(world.system) as work:
+        at = await streams.horizon(work)
+        lost = streams.cursor(b"secret", stream, at, Position(at.unused, uuid7()))
+        with pytest.raises(CursorExpired, match="restored"):
+            streams.position(b"secret", stream, at, lost)
+        kept = Position(at.unused - 1, uuid7())
+        assert streams.position(b"secret", stream, at, streams.cursor(b"secret", stream, at, kept)) == kept
