@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
+from prometheus_client import Counter
 
 from jobs import idempotency, sessions
 from services.work import Office
@@ -13,6 +14,9 @@ SWEEP_EVERY = 1.0
 
 PRUNE_EVERY = 600.0
 """Seconds between two removals of idempotency keys that are no longer kept."""
+
+RUNS = Counter("evalium_job_runs", "Runs of a job, by outcome.", ["job", "outcome"])
+DONE = Counter("evalium_job_done", "Sessions closed, keys removed: what the runs of a job have done.", ["job"])
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +38,11 @@ async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, inte
         try:
             done = await job(office)
         except Exception:
+            RUNS.labels(name, "failed").inc()
             log.exception("job.failed", job=name)
         else:
+            RUNS.labels(name, "finished").inc()
+            DONE.labels(name).inc(done)
             if done:
                 log.info("job.done", job=name, done=done)
         await _pause(stop, interval)

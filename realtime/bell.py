@@ -12,6 +12,9 @@ from typing import Final
 
 import structlog
 from broadcaster import BroadcastBackend, Event
+from prometheus_client import Counter
+
+RESYNCS = Counter("evalium_wakeup_resyncs", "Connections of the wake-up channel, after each of which all streams look.")
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +82,7 @@ class Bell(BroadcastBackend, abc.ABC):
     def opened(self) -> None:
         """Note that the wire is up and listened to: whatever was missed is made up for."""
         self.connected = True
+        RESYNCS.inc()
         self.heard(RESYNC)
         log.info("bell.connected")
 

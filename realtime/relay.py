@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 import structlog
+from prometheus_client import Counter
 
 from realtime.bell import RESYNC
 from realtime.topics import Topic
+
+DELAYS = Counter("evalium_wakeup_delays", "Rings that could not be sent at once and were kept.")
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,7 @@ class Relay:
                 if not delayed:  # told once, and not at every attempt
                     log.info("relay.delayed", cause=repr(error)[:200])
                 delayed = True
+                DELAYS.inc()
                 self.ring([Topic(topic) for topic in taken])
                 await asyncio.sleep(RETRY)
             else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
@@ -9,6 +10,9 @@ from strawberry.types.graphql import OperationType
 from services.refusals import LimitExceeded
 
 OPERATION_SECONDS = 5.0
+
+running_kind: ContextVar[str] = ContextVar("running_kind", default="refused")
+"""'query', 'mutation' or 'subscription' once an operation runs; for whoever counts operations."""
 
 
 class DeadlineExceeded(LimitExceeded):
@@ -30,6 +34,7 @@ class OperationDeadline(SchemaExtension):
 
     async def on_execute(self) -> AsyncIterator[None]:
         """Run the execution against the clock."""
+        running_kind.set(self.execution_context.operation_type.value)
         if self.execution_context.operation_type is OperationType.SUBSCRIPTION:
             yield
             return

@@ -6,18 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from jobs import schedule
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, rest, web
+from server import health, metrics, rest, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import Operations
 from server.live import LiveConnections
 from server.persisted import Documents
-from server.settings import Settings, signing_key
+from server.settings import Settings, metrics_folder, signing_key
 from server.viewer import viewer_of
 from services.tokens import Tokens
 from services.viewer import Via, Viewer
@@ -61,14 +62,14 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         await hub.start()
         sweeper = asyncio.create_task(schedule.run(house.office, stop))
         try:
-            yield
+            async with metrics.looking(house):
+                yield
         finally:
             stop.set()
             await sweeper
             await hub.stop()
             await house.office.close()
 
-    live = LiveConnections()
     documents = Documents.ours(allow_list=settings.allow_list)
     graphql = graphql_routes(
         schema,
@@ -79,8 +80,10 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         documents=documents,
     )
     doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
-    routes = [*graphql, *doors, *health.routes(house.office), *web.routes()]
-    return Service(Starlette(routes=routes, lifespan=lifespan), house, live)
+    routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
+    routes += metrics.routes(settings.metrics_token, metrics_folder())
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured)])
+    return Service(app, house, live)
 
 
 def _may_introspect(viewer: Viewer) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -76,12 +77,19 @@ class Answer:
     `was_executed` is False, and `data` absent, when no resolver ran, or when the source of a subscription failed.
     """
 
+    `problem` is the code of the first problem that a mutation answered.
     body: bytes
     errors: list[dict[str, Any]]
     was_executed: bool
     is_fault: bool = False
 
 
+    problem: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The code of the first error or problem, else OK."""
+        return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
 class Operations:
     """Runs operations of one schema, each with a context of its own that is always closed."""
 
@@ -103,6 +111,23 @@ class Operations:
         """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
         is_trusted = self._may_introspect(principal)
         try:
+        begun = time.perf_counter()
+        running_kind.set("refused")
+        code: str | None = None
+        try:
+            async with aclosing(self._answers(request, principal, allowed)) as answers:
+                async for answer in answers:
+                    if code is None:
+                        code = answer.code
+                        metrics.answered(running_kind.get(), code, time.perf_counter() - begun)
+                    yield answer
+        finally:
+            if code is None:
+                metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
+
+    async def _answers(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+    ) -> AsyncGenerator[Answer, None]:
             text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
         except Refusal as refusal:
             yield _refused(refusal)
@@ -198,7 +223,20 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
         body = orjson.dumps(payload)
     except TypeError as error:
         return _fault(error, request)
-    return Answer(body, shown, was_executed, any(_code(one) == SERVER_FAULT for one in shown))
+    is_fault = any(_code(one) == SERVER_FAULT for one in shown)
+    return Answer(body, shown, was_executed, is_fault, _problem(result.data))
+
+
+def _problem(data: object) -> str | None:
+    """Return the code of the first problem in the payload of a mutation, if the client asked for codes."""
+    fields = cast("dict[str, Any]", data).values() if isinstance(data, dict) else ()
+    for field in fields:
+        problems = cast("dict[str, Any]", field).get("problems") if isinstance(field, dict) else None
+        if problems and isinstance(problems, list):
+            first = cast("list[Any]", problems)[0]
+            code = cast("dict[str, Any]", first).get("code") if isinstance(first, dict) else None
+            return str(code or "PROBLEM")
+    return None
 
 
 def _refused(refusal: Refusal) -> Answer:

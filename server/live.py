@@ -96,6 +96,11 @@ class LiveConnections:
     def __len__(self) -> int:
         return len(self._all)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the process goes away."""
+        return self._is_draining
+
     @contextmanager
     def joined(self, connection: LiveConnection) -> Generator[None]:
         """Count a connection among the live ones for the block."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,8 +18,9 @@ from server import database, opening
 from server.app import Service, build
 from server.limits import UVICORN_OPTIONS
 from server.live import DrainingServer, LiveConnections
+from server.metrics import forget_worker
 from server.opening import Gate
-from server.settings import Settings, environment
+from server.settings import METRICS_FOLDER, Settings, environment
 from server.setup_errors import PortTaken
 from server.viewer import access_token
 from server.workers import end_with_parent, supervise
@@ -103,7 +105,14 @@ async def _keep_workers(
         await _announce(settings, listener, service)
         await service.house.office.close()
 
-    await supervise(count, listener, started=make_ready, environment=environment(), ended=lambda _pid: None)
+    folder = settings.data / f"metrics-{listener.getsockname()[1]}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shared = environment(**{METRICS_FOLDER: str(folder)})
+    try:
+        await supervise(count, listener, started=make_ready, environment=shared, ended=partial(forget_worker, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from server.setup_errors import SigningKeyError
 
 SEED_BYTES = 32
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def _absolute(path: Path) -> Path:
@@ -94,6 +95,13 @@ class Settings(BaseSettings):
             "and service tokens are not bound by it."
         ),
     )
+    metrics_token: OptionalSecret = Field(
+        default=None,
+        validation_alias="EVALIUM_METRICS_TOKEN",
+        description=(
+            "Bearer token that opens /metrics. Without it only this machine may read them, and not through a proxy."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         validation_alias="EVALIUM_LOG_LEVEL",
@@ -110,6 +118,12 @@ def unknown_variables() -> list[str]:
 def environment(**more: str) -> dict[str, str]:
     """Return the environment for a process of ours that shall have the same settings."""
     return {**os.environ, **more}
+
+
+def metrics_folder() -> Path | None:
+    """Return where several workers share their numbers; prometheus-client reads the same variable by itself."""
+    folder = os.environ.get(METRICS_FOLDER)
+    return Path(folder) if folder else None
 
 
 def signing_key(settings: Settings) -> Ed25519PrivateKey:

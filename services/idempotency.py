@@ -11,11 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from prometheus_client import Counter
 from sqlalchemy import delete, func, select
 
 from models.idempotency import IdempotencyKey
 from services.refusals import IdempotencyMismatch, InvalidInput
 from services.work import Work
+
+REPLAYS = Counter("evalium_idempotent_replays", "Requests answered from what was stored under their idempotency key.")
 
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
@@ -61,6 +64,7 @@ async def once(work: Work, request: Request | None, act: Callable[[Work], Awaita
                 f"The idempotency key {request.key!r} was used before with another input.",
                 path=["idempotencyKey"],
             )
+        REPLAYS.inc()
         return found.answer
     answer = await act(work)
     await work.session.flush()

@@ -12,11 +12,12 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 import structlog
+from prometheus_client import Counter
 from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Row
@@ -24,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
+from sqlalchemy.pool import QueuePool
 from models.activity import Activity
 from realtime.topics import Topic
 from services.refusals import InProgress
@@ -34,6 +36,8 @@ R = TypeVar("R")
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 4
+RETRIES = Counter("evalium_work_retries", "Units of work tried again after the database rolled them back.")
+
 """How often a unit of work is tried when the database rolled it back for reasons of its own."""
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
@@ -165,6 +169,12 @@ class Office:
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def close(self) -> None:
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections of the pool are in use, and how many there may be."""
+        pool = cast("QueuePool", self._engine.pool)
+        return pool.checkedout(), pool.size()
+
         """Close every connection."""
         await self._engine.dispose()
 
@@ -220,6 +230,7 @@ class Office:
                 if not again or attempt == ATTEMPTS:
                     raise
                 log.info("work.retried", attempt=attempt, cause=type(error.orig).__name__)
+                RETRIES.inc()
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter
             else:
                 return answer
