@@ -16,7 +16,8 @@ from strawberry.types.graphql import OperationType
 
 from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
 from schema.guard import allow_introspection
-from schema.guard_deadline import DeadlineExceeded
+from schema.guard_deadline import DeadlineExceeded, running_kind
+from server import metrics
 from server.live import Principal
 from server.persisted import Documents
 from services.refusals import BadUserInput, Refusal, Unauthenticated
@@ -75,21 +76,21 @@ class Answer:
     """One encoded response.
 
     `was_executed` is False, and `data` absent, when no resolver ran, or when the source of a subscription failed.
+    `problem` is the code of the first problem that a mutation answered.
     """
 
-    `problem` is the code of the first problem that a mutation answered.
     body: bytes
     errors: list[dict[str, Any]]
     was_executed: bool
     is_fault: bool = False
-
-
     problem: str | None = None
 
     @property
     def code(self) -> str:
         """The code of the first error or problem, else OK."""
         return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
+
+
 class Operations:
     """Runs operations of one schema, each with a context of its own that is always closed."""
 
@@ -109,8 +110,6 @@ class Operations:
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
     ) -> AsyncGenerator[Answer, None]:
         """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
-        is_trusted = self._may_introspect(principal)
-        try:
         begun = time.perf_counter()
         running_kind.set("refused")
         code: str | None = None
@@ -128,6 +127,8 @@ class Operations:
     async def _answers(
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
     ) -> AsyncGenerator[Answer, None]:
+        is_trusted = self._may_introspect(principal)
+        try:
             text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
         except Refusal as refusal:
             yield _refused(refusal)

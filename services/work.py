@@ -24,8 +24,8 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
-
 from sqlalchemy.pool import QueuePool
+
 from models.activity import Activity
 from realtime.topics import Topic
 from services.refusals import InProgress
@@ -35,9 +35,9 @@ R = TypeVar("R")
 
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 4
 RETRIES = Counter("evalium_work_retries", "Units of work tried again after the database rolled them back.")
 
+ATTEMPTS = 4
 """How often a unit of work is tried when the database rolled it back for reasons of its own."""
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
@@ -168,13 +168,13 @@ class Office:
         )
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
-    async def close(self) -> None:
     @property
     def connections(self) -> tuple[int, int]:
         """How many connections of the pool are in use, and how many there may be."""
         pool = cast("QueuePool", self._engine.pool)
         return pool.checkedout(), pool.size()
 
+    async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
 
@@ -229,8 +229,8 @@ class Office:
                 again = _rolled_back(error) or (error.connection_invalidated and not unsure)
                 if not again or attempt == ATTEMPTS:
                     raise
-                log.info("work.retried", attempt=attempt, cause=type(error.orig).__name__)
                 RETRIES.inc()
+                log.info("work.retried", attempt=attempt, cause=type(error.orig).__name__)
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter
             else:
                 return answer
