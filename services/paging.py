@@ -4,12 +4,12 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Integer, Select, Uuid, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.refusals import BadUserInput
@@ -74,7 +74,7 @@ async def paged(
     ordered = statement.add_columns(*[order.column.label(f"_order_{n}") for n, order in enumerate(orders)])
     for cursor, forward in ((wanted.after, True), (wanted.before, False)):
         if cursor is not None:
-            ordered = ordered.where(_beyond(orders, _read(cursor, len(orders)), forward=forward))
+            ordered = ordered.where(_beyond(orders, _read(cursor, orders), forward=forward))
     ordered = ordered.order_by(*[o.column.desc() if o.descending != backwards else o.column.asc() for o in orders])
     found = list(await work.rows(ordered.limit(size + 1)))
     more = len(found) > size
@@ -121,21 +121,37 @@ def _tag(value: Any) -> list[Any]:
     return ["v", value]
 
 
-def _read(cursor: str, width: int) -> list[Any]:
+def _read(cursor: str, orders: Sequence[Order]) -> list[Any]:
+    """Return the values that a cursor names; refuse a cursor whose values this order's columns cannot hold."""
     try:
         tagged: list[list[Any]] = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        readers: dict[str, Callable[[Any], Any]] = {"t": datetime.fromisoformat, "u": UUID, "v": _plain}
+        readers: dict[str, Callable[[Any], Any]] = {"t": _time, "u": UUID, "v": _plain}
         values = [readers[kind](value) for kind, value in tagged]
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, binascii.Error) as error:
         raise BadUserInput(
             f"'{cursor[:60]}' is not a page cursor.", hint="Use 'pageInfo' of this very list."
         ) from error
-    if len(values) != width:
+    if len(values) != len(orders) or not all(map(_fits, values, orders)):
         raise BadUserInput("This page cursor belongs to another list or order.", hint="Use 'pageInfo' of this list.")
     return values
 
 
+def _fits(value: Any, order: Order) -> bool:
+    """Whether the column can be compared with the value: the database would fail where this says no."""
+    kind = order.column.type
+    if isinstance(kind, Integer):
+        bits = 63 if isinstance(kind, BigInteger) else 31
+        return type(value) is int and -(2**bits) <= value < 2**bits
+    wanted = {DateTime: datetime, Uuid: UUID, Boolean: bool}
+    python = next((python for sql, python in wanted.items() if isinstance(kind, sql)), str)
+    return type(value) is python
+
+
+def _time(value: Any) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
 def _plain(value: Any) -> Any:
-    if not isinstance(value, str | int | bool):
+    if not isinstance(value, str | int | bool) or "\x00" in str(value):
         raise TypeError("not a plain value")
     return value
