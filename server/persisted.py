@@ -1,6 +1,6 @@
 """Persisted operations: the documents of graphql/operations, known by the SHA-256 of their text.
 
-A hash is known in three spellings of a document: as it is stored, as graphql-js and graphql-core print it, and printed
+A hash is known in each of a document's spellings: as it is stored, as graphql-js prints it (16 and later), and printed
 with the `__typename` that Apollo and urql add to every selection set but the outermost. Documents of others are never
 stored, so nobody can fill the memory of a server or plant a document for somebody else.
 """
@@ -30,6 +30,7 @@ from server.web import find_sdl
 from services.refusals import BadUserInput, Denial
 
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
+_INNER_SPACE: Final = re.compile(r'"(?:\\.|[^"\\])*"|\{ (?=\S)|(?<=\S) \}')
 _VERSION: Final = 1
 
 
@@ -119,7 +120,8 @@ class Documents:
         (definition,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
         name = definition.name.value if definition.name else ""
         self.operations.append(Operation(_hash(text), name, definition.operation.value, text))
-        for spelling in (text, print_ast(document), print_ast(visit(document, _AddTypename()))):
+        typed = visit(document, _AddTypename())
+        for spelling in (text, *_printed(document), *_printed(typed)):
             self._by_hash[_hash(spelling)] = spelling
         self._normal.add(_normal_form(document))
 
@@ -137,6 +139,12 @@ class Documents:
             return _normal_form(parse(query, no_location=True, max_tokens=MAX_TOKENS)) in self._normal
         except (GraphQLError, RecursionError):
             return False
+
+
+def _printed(document: DocumentNode) -> tuple[str, str]:
+    """Return the document as graphql-core prints it, and as graphql-js 16 does: no spaces inside an input object."""
+    text = print_ast(document)
+    return text, _INNER_SPACE.sub(lambda found: found[0] if found[0].startswith('"') else found[0].strip(), text)
 
 
 class _AddTypename(Visitor):
