@@ -1,4 +1,4 @@
-"""The command line: `evalium serve`, `migrate`, `token`, `demo`, `doctor`, `sdl`."""
+"""The command line: `evalium serve`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import database, demo, doctor, logs, sdl, serving
+from server import database, demo, doctor, logs, restored, sdl, serving
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
@@ -87,6 +87,24 @@ def migrate() -> None:
             return await database.migrate(address)
 
     typer.echo(f"The database is at revision {asyncio.run(act())}.")
+
+
+@app.command(name="restored")
+@_plainly
+def settle_restored() -> None:
+    """After a logical restore, before the service starts: let streams read what was restored."""
+
+    async def act() -> dict[str, int]:
+        async with _database() as address:
+            await database.require_current(address)
+            return await restored.settle(address)
+
+    moved = asyncio.run(act())
+    if any(moved.values()):
+        told = ", ".join(f"{rows} rows of {table}" for table, rows in moved.items())
+        typer.echo(f"Streams can read everything; moved {told}. Cursors from before the restore are refused.")
+    else:
+        typer.echo("Streams can read everything already; nothing was changed.")
 
 
 @app.command()
