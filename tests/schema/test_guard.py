@@ -197,6 +197,9 @@ BOMBS = {
 }
 
 
+UNMISTAKABLE = 15.0
+
+
 @pytest.fixture
 def allowed() -> Iterator[None]:
     guard.allow_introspection(allowed=True)
@@ -206,12 +209,13 @@ def allowed() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.usefixtures("allowed")
-async def test_bombs_are_refused_quickly(schema: EvaliumSchema, name: str) -> None:
+async def test_bombs_are_refused_before_they_go_off(schema: EvaliumSchema, name: str) -> None:
+    """Milliseconds here, minutes where one goes off; the bound only tells the two apart on any machine."""
     begun = time.perf_counter()
     result = await schema.execute(BOMBS[name])
     took = time.perf_counter() - begun
     assert result.errors
-    assert took < 1
+    assert took < UNMISTAKABLE
     codes = {(error.extensions or {})["code"] for error in result.errors}
     assert codes <= {"LIMIT_EXCEEDED", "BAD_USER_INPUT"}
     assert len(result.errors) <= 6

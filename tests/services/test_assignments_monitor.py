@@ -97,7 +97,7 @@ async def test_buckets_follow_invitation_session_and_clock(world, version):
     await run.submit(3)
     await run.set(await run.start(4), state=SessionState.TERMINATED, ended_at=datetime.now(UTC))
     assert await run.buckets() == "ISSCE"
-    assert await run.buckets(world.office.shifted(timedelta(seconds=603))) == "ISSCE"
+    assert await run.buckets(world.office.shifted(timedelta(seconds=500))) == "ISSCE"
     assert await run.buckets(world.office.shifted(timedelta(seconds=606))) == "ISECE"
     assert await run.buckets(world.office.shifted(timedelta(hours=3, seconds=1))) == "EEECE"
 
