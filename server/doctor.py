@@ -7,10 +7,14 @@ started for the examination only.
 import asyncio
 import contextlib
 import stat
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
+import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 from redis import asyncio as redis
@@ -19,7 +23,7 @@ from redis.exceptions import RedisError
 from migrations import run
 from server import provision, web
 from server.addresses import parse
-from server.cluster import Cluster
+from server.cluster import ADMIN, Cluster
 from server.database import DATABASE, address_in, external_address
 from server.driver import Connection, connected
 from server.postgres_files import carried_programs
@@ -28,6 +32,27 @@ from server.setup_errors import DataDirectoryInUse, SetupError
 
 ECHO_CHANNEL = "evalium_doctor"
 PATIENCE_SECONDS = 3.0
+LARGEST_SKEW = 2.0
+HELD_SECONDS = 1.0
+_OLDEST = """
+select case when pg_snapshot_xmin(s) < pg_snapshot_xmax(s) then pg_snapshot_xmin(s)::text end
+  from pg_current_snapshot() s
+"""
+_LONG = """
+select pid, coalesce(usename, backend_type) as who, coalesce(datname, 'none') as place,
+       extract(epoch from clock_timestamp() - xact_start)::float8 as age
+  from pg_stat_activity
+ where backend_xid is not null and xact_start < clock_timestamp() - interval '5 seconds' order by xact_start limit 5
+"""
+_WHERE = """
+select pg_is_in_recovery() as replica, (select timeline_id from pg_control_checkpoint()) as timeline,
+       (select count(*) from pg_stat_replication) as replicas
+"""
+_AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+_FIND_TRANSACTION = (
+    "As an administrator: SELECT pid, usename, datname, query FROM pg_stat_activity "
+    "WHERE backend_xid IS NOT NULL ORDER BY xact_start;"
+)
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit", "data_checksums")
 
 
@@ -58,6 +83,7 @@ async def examine(settings: Settings) -> list[Finding]:
     if settings.redis_url is not None:
         findings.append(await _redis(settings.redis_url.get_secret_value()))
     findings.append(_assets())
+    findings.append(await asyncio.to_thread(_running, settings))
     return findings
 
 
@@ -109,6 +135,9 @@ async def _database(settings: Settings) -> list[Finding]:
                     await _migrations(dsn),
                     *await _durability(connection),
                     await _wake_up(dsn, connection),
+                    await _clock(connection),
+                    await _head(connection),
+                    *await _operator_view(settings, dsn),
                 ]
     except (SetupError, OSError, run.BrokenHistory) as error:
         return [_failed("database", error)]
@@ -202,14 +231,92 @@ async def _wake_up(dsn: str, sender: Connection) -> Finding:
     return Finding("wake-ups", Health.OK, "A NOTIFY came back.")
 
 
+async def _clock(connection: Connection) -> Finding:
+    """Compare the clocks, halfway through a round trip: tokens live by this machine's, deadlines by the database's."""
+    before = time.time()
+    theirs: float = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+    skew = theirs - (before + time.time()) / 2
+    if abs(skew) > LARGEST_SKEW:
+        message = f"The database's clock is {skew:+.1f} s from this machine's; tokens and deadlines disagree."
+        return Finding("clocks", Health.WARN, message, "Let both keep time by NTP: timedatectl set-ntp true")
+    return Finding("clocks", Health.OK, f"The clocks of machine and database differ by {abs(skew):.2f} s.")
+
+
+async def _head(connection: Connection) -> Finding:
+    """See whether one writing transaction holds the streams back, which any login can see from two snapshots."""
+    oldest = await connection.fetchval(_OLDEST)
+    if oldest is not None:
+        await asyncio.sleep(HELD_SECONDS)
+        if await connection.fetchval(_OLDEST) == oldest:
+            message = f"One writing transaction has held back every stream for more than {HELD_SECONDS:g} s."
+            return Finding("streams", Health.WARN, message, _FIND_TRANSACTION)
+    return Finding("streams", Health.OK, "No writing transaction holds the streams back.")
+
+
+async def _operator_view(settings: Settings, dsn: str) -> list[Finding]:
+    """Look at what only an administrator sees: who holds a transaction open, and rows that a restore left behind."""
+    try:
+        admin_dsn = await _admin_dsn(settings, dsn)
+        if admin_dsn is None:
+            return []
+        async with connected(admin_dsn) as admin:
+            return [*await _long_transactions(admin), *await _replicas(admin), *await _restored(admin)]
+    except (SetupError, asyncpg.PostgresError) as error:
+        return [
+            Finding("administrator's view", Health.WARN, f"Not possible: {error}.", "Use an administrator's login.")
+        ]
+
+
+async def _admin_dsn(settings: Settings, dsn: str) -> str | None:
+    if settings.database_url is None:
+        return parse(SecretStr(dsn)).as_login(ADMIN, None).dsn
+    key = signing_key(settings) if has_signing_key(settings) else Ed25519PrivateKey.generate()
+    return (await external_address(settings.database_url, settings.admin_database_url, key)).admin_dsn
+
+
+async def _long_transactions(admin: Connection) -> list[Finding]:
+    rows = await admin.fetch(_LONG)
+    return [
+        Finding(
+            "open transaction",
+            Health.WARN,
+            f"Process {row['pid']} ({row['who']}, database {row['place']}) has had one open for {row['age']:.0f} s.",
+            f"If nobody needs it: SELECT pg_terminate_backend({row['pid']});",
+        )
+        for row in rows
+    ]
+
+
+async def _replicas(admin: Connection) -> list[Finding]:
+    """Say where we are: cursors are good for one cluster and one timeline, and a replica takes no writes."""
+    row = await admin.fetchrow(_WHERE)
+    assert row is not None  # noqa: S101 - it selects from functions
+    if row["replica"]:
+        message = "DATABASE_URL names a read replica; nothing can be written there."
+        return [Finding("cluster", Health.FAIL, message, "Give the address of the primary.")]
+    message = f"Timeline {row['timeline']}; {row['replicas']} replicas follow. A promotion ends all cursors."
+    return [Finding("cluster", Health.OK, message)]
+
+
+async def _restored(admin: Connection) -> list[Finding]:
+    """Look for positions in the future, which a logical restore leaves. Only a superuser sees them all."""
+    if not await admin.fetchval("select to_regclass('public.session_events') is not null"):
+        return []
+    if await admin.fetchval(_AHEAD):
+        message = "Events carry transaction ids that this cluster has not reached: streams do not show them."
+        return [Finding("restored rows", Health.FAIL, message, "Stop the service, then: evalium restored")]
+    return [Finding("restored rows", Health.OK, "Every event is where streams read it.")]
+
+
 async def _redis(url: str) -> Finding:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), redis.from_url(url) as client:  # pyright: ignore[reportUnknownMemberType] - typed in part only
-            await client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues] - likewise
+            told: dict[str, object] = await client.info("server")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - likewise
+            version = str(told.get("redis_version", "of unknown version"))
     except (RedisError, OSError, ValueError, TimeoutError) as error:
         message = f"The Redis of REDIS_URL does not answer: {error or 'no answer in time'}."
         return Finding("redis", Health.FAIL, message, "Start it, or unset REDIS_URL.")
-    return Finding("redis", Health.OK, "Redis answers.")
+    return Finding("redis", Health.OK, f"Redis {version} answers.")
 
 
 def _assets() -> Finding:
@@ -217,6 +324,33 @@ def _assets() -> Finding:
     if not folder.is_dir():
         return Finding("web pages", Health.WARN, f"{folder} is missing; the API is whole without it.", "make web")
     return Finding("web pages", Health.OK, str(folder))
+
+
+def _running(settings: Settings) -> Finding:
+    """Ask the server that should run here how it is; one that does not run is no fault."""
+    name, address = "running server", f"http://{_reachable(settings.host)}:{settings.port}/readyz"
+    try:
+        response = httpx2.get(address, timeout=PATIENCE_SECONDS)
+        told = cast("dict[str, Any]", response.json())
+    except (httpx2.HTTPError, ValueError) as error:
+        return Finding(name, Health.OK, f"None answers at {address} ({type(error).__name__}).")
+    checks = cast("dict[str, str]", told.get("checks", {}))
+    amiss = ", ".join(f"{what}: {state}" for what, state in checks.items() if state != "ok")
+    match told.get("status"):
+        case "ready":
+            return Finding(name, Health.OK, f"{address} says that all is well.")
+        case "degraded":
+            advice = "Streams look every two seconds meanwhile. Mend Redis, or the way to PostgreSQL, whichever it is."
+            return Finding(name, Health.WARN, f"{address} says: {amiss}.", advice)
+        case _:
+            advice = "Mend what is named above; the server comes back by itself."
+            return Finding(name, Health.FAIL, f"{address} answers {response.status_code}: {amiss or told}.", advice)
+
+
+def _reachable(host: str) -> str:
+    """Return where a server that listens on `host` is reached from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - looked up, not listened on
+    return f"[{host}]" if ":" in host else host
 
 
 def _failed(name: str, error: Exception) -> Finding:

@@ -1,10 +1,12 @@
 """Structured logs on standard error: one JSON object a line, or coloured text on a terminal."""
 
 import logging
+import os
 import sys
 import warnings
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 
 def configure(level: str) -> None:
@@ -16,7 +18,7 @@ def configure(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if human else [structlog.processors.format_exc_info]),
+            *([] if human else [_name_process, structlog.processors.format_exc_info]),
             structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(severity),
@@ -26,3 +28,9 @@ def configure(level: str) -> None:
     for name in ("GraphQLCoreConverter", "Executor"):  # what graphql-core had not begun when an operation was cut
         warnings.filterwarnings("ignore", f"coroutine '{name}", RuntimeWarning)
     logging.basicConfig(level=max(severity, logging.WARNING), stream=sys.stderr)
+
+
+def _name_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Tell the lines of several workers apart; a line about another process names that one."""
+    event.setdefault("pid", os.getpid())
+    return event

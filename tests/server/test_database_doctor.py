@@ -46,7 +46,8 @@ async def test_a_healthy_service_is_found_healthy_running_or_not(settings: Setti
     stopped = await found(settings)
     for findings in (running, stopped):
         assert {name for name, finding in findings.items() if finding.health is not Health.OK} <= {"web pages"}
-        expected = {"database", "application's login", "migrations", "fsync", "data_checksums", "wake-ups"}
+        expected = {"database", "application's login", "migrations", "fsync", "data_checksums", "wake-ups", "clocks"}
+        expected |= {"streams", "cluster", "restored rows", "running server"}
         assert expected <= set(findings)
 
 

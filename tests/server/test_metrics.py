@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from server import doctor
 from server.addresses import DatabaseAddress
 from server.driver import connected
 from server.metrics import HeadAge, _look, _may_read
+from server.settings import Settings
 from tests.walks.conftest import Live, running
 
 
@@ -101,6 +103,9 @@ async def test_an_open_writing_transaction_makes_the_streams_head_older(live: Li
     assert live.database.admin_dsn is not None
     async with connected(live.database.admin_dsn) as admin, admin.transaction():
         await admin.execute("select pg_current_xact_id()")
+        async with connected(live.database.app_dsn) as application:
+            await application.execute("select pg_current_xact_id()")  # which now waits for the one before
+            assert (await doctor._head(application)).health is doctor.Health.WARN
         await _look(live.service.house, age)
         async with asyncio.timeout(10):
             while (await values(live))["evalium_stream_head_age_seconds"] < 0.2:
@@ -124,10 +129,15 @@ async def test_ready_says_what_is_checked_and_turns_with_it(live: Live):
             response = await live.http.get(f"{live.base}/readyz")
             assert (response.status_code, response.json()["checks"]["migrations"]) == (status, checked)
         await admin.execute("update alembic_version set version_num = $1", head)
+    settings = Settings(EVALIUM_HOST="0.0.0.0", EVALIUM_PORT=int(live.base.rpartition(":")[2]))  # noqa: S104 - looked up only
+    assert (await asyncio.to_thread(doctor._running, settings)).health is doctor.Health.OK
     live.service.live._is_draining = True
+    assert (await asyncio.to_thread(doctor._running, settings)).health is doctor.Health.FAIL
     response = await live.http.get(f"{live.base}/readyz")
     assert (response.status_code, response.json()["checks"]["shutdown"]) == (503, "draining")
     live.service.live._is_draining = False
     live.service.house.hub._echoed_at -= 60
     response = await live.http.get(f"{live.base}/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    finding = await asyncio.to_thread(doctor._running, settings)
+    assert (finding.health, "wakeups: silent" in finding.message) == (doctor.Health.WARN, True)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,11 +117,11 @@ class Served:
             yield Live(self.base, None, None, http, tokens)
 
 
-def begin(data: Path, port: int = 0, **more: str) -> Served:
+def begin(data: Path, port: int = 0, arguments: Sequence[str] = (), **more: str) -> Served:
     """Start the server and wait for nothing; its output goes to files beside its data."""
     with (data / "stdout").open("wb") as out, (data / "stderr").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [*EVALIUM, "serve"],
+            [*EVALIUM, "serve", *arguments],
             cwd=ROOT,
             env=environment(data, EVALIUM_PORT=str(port), **more),
             stdin=subprocess.DEVNULL,
@@ -132,10 +132,10 @@ def begin(data: Path, port: int = 0, **more: str) -> Served:
     return Served(process, data)
 
 
-def launch(data: Path, port: int = 0, **more: str) -> Served:
+def launch(data: Path, port: int = 0, arguments: Sequence[str] = (), **more: str) -> Served:
     """Start the server, by default on a port that the system chooses, and return when it is healthy."""
     start = time.monotonic()
-    served = begin(data, port, **more)
+    served = begin(data, port, arguments, **more)
     try:
         with httpx2.Client(timeout=5) as http:
             while not is_healthy(served, http):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from migrations import run
-from server import restored
+from server import doctor, restored
 from server.addresses import DatabaseAddress
 from server.cluster import Cluster
 from server.database import prepare_embedded
+from server.doctor import Health
 from server.driver import connected
 from server.postgres_files import carried_programs
 from tests.walks import story
@@ -89,7 +90,9 @@ async def test_a_dump_in_a_new_cluster(database: DatabaseAddress, new_cluster: C
     await asyncio.to_thread(tool, "pg_restore", *arguments)
     async with running(address, tmp_path) as live:
         hidden = await events_of(live, assignment)
+    assert await told_by_doctor(address) == Health.FAIL
     moved = await restored.settle(address)
+    assert await told_by_doctor(address) == Health.OK
     assert moved["session_events"] >= len(ledger) > len(hidden)
     assert not any((await restored.settle(address)).values()), "the second time nothing is moved"
 
@@ -112,6 +115,12 @@ async def test_a_dump_in_a_new_cluster(database: DatabaseAddress, new_cluster: C
         assert await admin.fetchval(off) == before
         with pytest.raises(Exception, match="never changed"):
             await admin.execute("update session_events set seq = seq")
+
+
+async def told_by_doctor(address: DatabaseAddress) -> Health:
+    async with connected(address.admin_dsn) as admin:
+        (finding,) = await doctor._restored(admin)
+    return finding.health
 
 
 async def connected_count(dsn: str, query: str) -> int:
