@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test chaos check sdl migration doctor web
+.PHONY: help setup serve demo test chaos bench check sdl migration doctor web
 
 help: ## Show what there is
 	@echo "Evalium. On a fresh machine 'make serve' and 'make test' do all set-up themselves."
@@ -21,6 +21,9 @@ test: .venv/.stamp ## Run all tests, in parallel
 
 chaos: .venv/.stamp ## Break a whole installation again and again, and count what was lost (ARGS="streams --redis")
 	@$(BIN)/python -m bench.chaos $(ARGS)
+
+bench: .venv/.stamp ## Measure the scoreboard of docs/guides/performance.md (ARGS="--quick --rows Q1,M1")
+	@$(BIN)/python -m bench $(ARGS)
 
 check: .venv/.stamp ## Lint, types, floors, and the printed schema
 	@$(BIN)/ruff check .
