@@ -53,7 +53,7 @@ class Pace:
     """How often, in seconds: frames at most; reads and heartbeats at least; reads while rows are held back."""
 
     frame: float = 0.05
-    poll: float = 2.0
+    poll: float = 1.5
     heartbeat: float = 10.0
     lag_first: float = 0.05
     lag_most: float = 0.25

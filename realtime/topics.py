@@ -20,3 +20,8 @@ def assignment_sessions(tenant_id: UUID, assignment_id: UUID) -> Topic:
 def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
     """Everything that happens in one session."""
     return _topic("session-timeline", tenant_id, session_id)
+
+
+def rights(tenant_id: UUID) -> Topic:
+    """Who may do what in a tenant: rung whenever roles, grants or people change."""
+    return _topic("rights", tenant_id)
