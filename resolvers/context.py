@@ -1,15 +1,18 @@
 """All that a resolver may reach for, made anew for each operation."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from dataloaders.registry import Loaders
 from models.capabilities import Capability
 from realtime.hub import Hub
+from resolvers.rights import Rights
+from resolvers.sources import Sources
 from services import idempotency, identity
 from services.idempotency import Answer, Request
 from services.refusals import Forbidden, Unauthenticated
@@ -32,6 +35,21 @@ class House:
     hub: Hub
     tokens: Tokens
     cursor_secret: bytes
+    rights: Rights = field(init=False)
+    sources: Sources = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no rights known and no stream followed."""
+        object.__setattr__(self, "rights", Rights(self.office, self.hub))
+        object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that an answer may depend on besides document, variables and data: which rows and which fields are seen."""
+
+    scope: Viewer
+    capabilities: frozenset[Capability]
 
 
 class Context:
@@ -53,7 +71,16 @@ class Context:
         self._over = False
         self._reads: set[asyncio.Task[Any]] = set()
         self._capabilities: frozenset[Capability] | None = None
+        self._pinned: frozenset[Capability] | None = None
+        self._snapshot_at = 0.0
+        self.standing: Standing | None = None
         self.loaders = Loaders(self.reading)
+
+    def shared(self, standing: Standing) -> "Context":
+        """Return a context for an answer that all viewers of one standing share; it can know nothing else of them."""
+        context = Context(self.house, standing.scope)
+        context._pinned = standing.capabilities
+        return context
 
     @property
     def tenant_id(self) -> UUID:
@@ -78,6 +105,7 @@ class Context:
             if self._over:
                 raise RuntimeError("The operation is over; nothing is read for it any more.")
             if self._snapshot is None:
+                self._snapshot_at = time.monotonic()
                 self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
             yield self._snapshot
 
@@ -138,16 +166,27 @@ class Context:
         self.viewer = viewer
 
     async def capabilities(self) -> frozenset[Capability]:
-        """Return what the viewer may do, read from the database once per operation."""
-        held = self._capabilities
-        if held is None:
-            held = self._capabilities = await self.read(identity.capabilities)
-        return held
+        """Return what the viewer may do, as of this operation or a moment before."""
+        if self._pinned is not None:
+            return self._pinned
+        if self._capabilities is None:
+            self._capabilities = self.house.rights.known(self.viewer)
+        return await self._to_its_end(self._read_capabilities()) if self._capabilities is None else self._capabilities
 
     async def require(self, capability: Capability) -> None:
-        """Refuse unless the viewer holds the capability."""
-        if capability not in await self.capabilities():
+        """Refuse unless the viewer holds the capability; a right that was just given counts at once."""
+        held = await self.capabilities()
+        if capability not in held and self._pinned is None:
+            held = await self._to_its_end(self._read_capabilities())
+        if capability not in held:
             raise Forbidden(capability)
+
+    async def _read_capabilities(self) -> frozenset[Capability]:
+        async with self.reading() as work:
+            at = time.monotonic() if self.streaming else self._snapshot_at
+            self._capabilities = held = await identity.capabilities(work)
+        self.house.rights.note(self.viewer, held, at)
+        return held
 
     async def aclose(self) -> None:
         """End the operation: give the connection back, once whoever reads has finished.

@@ -1,31 +1,19 @@
-"""Live streams: subscribe, then read, then follow; rights are checked again at each read."""
+"""Live streams: one reader for all who follow a stream, and each one's own right, watched for as long as it is open."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from uuid import UUID
 
 from models.capabilities import Capability
 from models.sessions import SessionEvent
-from realtime import tail
 from realtime.cursors import Position
-from realtime.tail import Page
+from realtime.shared import Feed
 from resolvers.access import requires
-from resolvers.context import Context
-from services import assignments, identity, streams
-from services.refusals import Forbidden
+from resolvers.context import Context, Standing
+from resolvers.sources import Frame
+from services import assignments, streams
 from services.streams import Stream
 from services.work import Work
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What a stream delivers at once: events in commit order, and the cursor behind the last of them."""
-
-    cursor: str
-    as_of: datetime
-    events: Sequence[SessionEvent]
-    heartbeat: bool
 
 
 @requires(Capability.ASSIGNMENTS_MONITOR)
@@ -84,27 +72,21 @@ async def _follow(
     after: str | None,
     capability: Capability,
 ) -> AsyncGenerator[Frame, None]:
-    secret = context.house.cursor_secret
-    await context.start_streaming()
-
     async def begin(work: Work) -> Position:
         if after is None:
             return (await streams.here(work, stream))[1]
-        return streams.position(secret, stream, await streams.horizon(work), after)
+        return streams.position(context.house.cursor_secret, stream, await streams.horizon(work), after)
 
-    async def read(position: Position, limit: int) -> Page[SessionEvent]:
-        async with context.reading() as work:
-            if capability not in await identity.capabilities(work):
-                raise Forbidden(capability)
-            return await streams.events(work, stream, position, limit)
-
-    async def show(frame: tail.Frame[SessionEvent]) -> Frame:
-        at = await context.read(streams.horizon)
-        cursor = streams.cursor(secret, stream, at, frame.position)
-        return Frame(cursor, frame.as_of, frame.rows, frame.heartbeat)
-
-    with context.house.hub.follow(stream.topic) as bell:
-        start = await context.read(begin)
-        async for frame in tail.follow(bell, read, start):
-            await context.refresh()
-            yield await show(frame)
+    await context.start_streaming()
+    start = await context.read(begin)
+    scope = context.viewer.impersonal()
+    source = context.house.sources.of(stream, scope)
+    feed = Feed[SessionEvent]()
+    held = await context.capabilities()
+    with context.house.rights.watch(context.viewer, capability, held, feed.end) as watch:
+        async with aclosing(source.reader.follow(start, feed)) as frames:
+            async for frame in frames:
+                await context.house.rights.ensure(context.viewer, watch)
+                feed.check()
+                context.standing = Standing(scope, watch.held)
+                yield source.show(frame)

@@ -1,6 +1,6 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -176,13 +176,19 @@ class EventPage:
 class StreamFrame(EventPage):
     """One frame of a live stream."""
 
+    once: strawberry.Private[dict[Hashable, Any]]
     heartbeat: bool = told("True when nothing happened for ten seconds: the cursor tells how far the stream is.")
 
     @classmethod
     def of(cls, frame: streams.Frame) -> "StreamFrame":
-        """Show a frame."""
-        events = [show_event(row) for row in frame.events]
-        return cls(cursor=frame.cursor, as_of=frame.as_of, events=events, heartbeat=frame.heartbeat)
+        """Show a frame, in the same objects to all who share it."""
+        shown = frame.once.get(cls)
+        if shown is None:
+            events = [show_event(row) for row in frame.events]
+            shown = frame.once[cls] = cls(
+                cursor=frame.cursor, as_of=frame.as_of, events=events, heartbeat=frame.heartbeat, once=frame.once
+            )
+        return shown
 
 
 AssignmentId = Annotated[strawberry.ID, says("Global id of the assignment.")]

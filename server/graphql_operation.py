@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
@@ -15,12 +15,15 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
-from schema.guard import allow_introspection
+from schema.guard import allow_introspection, is_known_query
 from schema.guard_deadline import DeadlineExceeded, running_kind
+from schema.sharing import encodable
 from server import metrics
 from server.live import Principal
 from server.persisted import Documents
+from server.sharing import SharedAnswers
 from services.refusals import BadUserInput, Refusal, Unauthenticated
+from services.viewer import Viewer
 
 T = TypeVar("T")
 
@@ -105,6 +108,7 @@ class Operations:
         self._make_context = make_context
         self._may_introspect = may_introspect
         self._documents = documents or Documents()
+        self._shared = SharedAnswers[Answer]()
 
     async def answers(
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
@@ -157,9 +161,37 @@ class Operations:
     async def answer(
         self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = SINGLE
     ) -> Answer:
-        """Return the first answer, after the operation's context was closed."""
+        """Return the first answer, after the operation's context was closed; identical reads may share one."""
+        key = self._key(request, principal)
+        if key is None:
+            return await self._first(request, principal, allowed)
+        begun = time.perf_counter()
+        ours: list[Answer] = []
+
+        async def execute() -> Answer:
+            ours.append(await self._first(request, principal, allowed))
+            return ours[0]
+
+        answer = await self._shared.of(key, execute)
+        if not ours:
+            metrics.answered("query", answer.code, time.perf_counter() - begun)
+        return answer
+
+    async def _first(self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]) -> Answer:
         async with aclosing(self.answers(request, principal, allowed)) as answers:
             return await anext(answers)
+
+    def _key(self, request: GraphQLRequest, principal: Principal) -> Hashable | None:
+        """Return what the answer to a read follows from; None for what is no read, or was never found valid.
+
+        The viewer stands in it with tenant, org unit, person, session and token, and with these the rights.
+        """
+        if not isinstance(principal, Viewer) or request.extensions or not request.query:
+            return None
+        if not is_known_query(self._schema, request.query):
+            return None
+        variables = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
+        return principal, request.query, request.document_id, request.operation_name, variables
 
     @asynccontextmanager
     async def _context(self, request: GraphQLRequest, principal: Principal) -> AsyncGenerator[object, None]:
@@ -215,13 +247,13 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
     errors = result.errors or []
     was_executed = _was_executed(result)
     shown = [cast("dict[str, Any]", error.formatted) for error in errors]
-    payload: dict[str, Any] = {"data": result.data} if was_executed else {}
+    payload: dict[str, Any] = {}
     if shown:
         payload["errors"] = shown
     if result.extensions:
         payload["extensions"] = result.extensions
     try:
-        body = orjson.dumps(payload)
+        body = orjson.dumps(({"data": encodable(result.data)} if was_executed else {}) | payload)
     except TypeError as error:
         return _fault(error, request)
     is_fault = any(_code(one) == SERVER_FAULT for one in shown)

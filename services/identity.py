@@ -1,11 +1,12 @@
 """Tenants, people and what they may do (domain.md section 3)."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Uuid, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.base import uuid7
 from models.capabilities import Capability
@@ -20,11 +21,24 @@ from models.identity import (
     UserRole,
     UserStatus,
 )
+from realtime import topics
 from services.refusals import InvalidInput
 from services.system_roles import SYSTEM_ROLES
 from services.work import Work
 
 LONGEST_EMAIL = 254
+
+_HELD = (
+    select(UserRole.user_id, UserRole.org_unit_id, RoleCapability.capability)
+    .join(UserRole, UserRole.role_id == RoleCapability.role_id)
+    .join(User, User.id == UserRole.user_id)
+    .where(
+        UserRole.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))),
+        User.status == UserStatus.ACTIVE,
+        or_(UserRole.expires_at.is_(None), UserRole.expires_at > func.evalium_now()),
+    )
+    .distinct()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ async def add_staff(
             UserRole(user_id=user.id, role_id=role_id, granted_by=work.viewer.user_id, reason=reason),
         ],
     )
+    if work.viewer.tenant_id is not None:
+        work.touch(topics.rights(work.viewer.tenant_id))
     work.record("role.granted", ("user", user.id), reason=reason, after={"role_id": str(role_id)})
     return user.id
 
@@ -88,17 +104,21 @@ async def capabilities(work: Work) -> frozenset[Capability]:
     viewer = work.viewer
     if viewer.user_id is None:
         return frozenset()
-    now: datetime = await work.now()
-    here = or_(UserRole.org_unit_id.is_(None), UserRole.org_unit_id == viewer.org_unit_id)
-    unexpired = or_(UserRole.expires_at.is_(None), UserRole.expires_at > now)
-    held = (
-        select(RoleCapability.capability)
-        .join(UserRole, UserRole.role_id == RoleCapability.role_id)
-        .join(User, User.id == UserRole.user_id)
-        .where(UserRole.user_id == viewer.user_id, User.status == UserStatus.ACTIVE, here, unexpired)
-        .distinct()
-    )
-    return frozenset(Capability(row.capability) for row in await work.rows(held))
+    person = (viewer.user_id, viewer.org_unit_id)
+    return (await capabilities_of(work, [person]))[person]
+
+
+async def capabilities_of(
+    work: Work, people: Collection[tuple[UUID, UUID | None]]
+) -> dict[tuple[UUID, UUID | None], frozenset[Capability]]:
+    """Return what each of these people may do now in the org unit that stands beside their id."""
+    granted: defaultdict[tuple[UUID, UUID | None], set[Capability]] = defaultdict(set)
+    for row in await work.rows(_HELD, {"user_ids": list({user_id for user_id, _ in people})}):
+        granted[row.user_id, row.org_unit_id].add(Capability(row.capability))
+    return {
+        (user_id, unit): frozenset(granted[user_id, None] | (granted[user_id, unit] if unit else set()))
+        for user_id, unit in people
+    }
 
 
 async def people(work: Work, ids: Sequence[UUID]) -> dict[UUID, User]:

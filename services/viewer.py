@@ -56,6 +56,10 @@ class Viewer:
         """Return the same actor without a candidate's narrowing, for an act that has checked the session itself."""
         return replace(self, session_id=None)
 
+    def impersonal(self) -> Self:
+        """Return the scope without the person: whoever has the same one sees the very same rows."""
+        return replace(self, user_id=None, name="", token_id="", expires_at=None)
+
     @property
     def principal(self) -> str:
         """Who an idempotency key belongs to."""

@@ -22,6 +22,7 @@ from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, t
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import QueuePool
@@ -235,6 +236,11 @@ class Office:
             else:
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether a read may have failed only because the database was away or overloaded: worth another attempt."""
+    return isinstance(error, DBAPIError | PoolTimeout | OSError)
 
 
 def _rolled_back(error: DBAPIError) -> bool:

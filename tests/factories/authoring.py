@@ -12,7 +12,7 @@ import strawberry
 from sqlalchemy import event
 
 from models.base import uuid7
-from resolvers.context import Context
+from resolvers.context import Context, House
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.problems import CASES
 from schema.question_keys import KEYS
@@ -93,8 +93,8 @@ async def version(world: World, model, container_id: UUID):
 
 async def ask(world: World, viewer, document: str, **variables: Any) -> dict[str, Any]:
     """Execute a document as a viewer; answers data and the codes of errors."""
-    house: Any = type("House", (), {"office": world.office})
-    context = Context(house, viewer)
+    nothing: Any = None
+    context = Context(House(world.office, nothing, nothing, b""), viewer)
     try:
         result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
     finally:

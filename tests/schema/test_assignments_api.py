@@ -63,6 +63,7 @@ class Client:
         return [(error.extensions or {})["code"] for error in result.errors or []]
 
     async def counted(self, name: str, variables: dict[str, Any], viewer: Viewer) -> tuple[Any, int]:
+        self.house.rights._readings.clear()  # or the second request would not have to read them
         engine = self.house.office._engine.sync_engine
         statements: list[str] = []
 

@@ -1,0 +1,93 @@
+"""The streams that are followed in this process: one reader for each stream and scope, whoever follows it."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+from models.sessions import SessionEvent
+from realtime import shared
+from realtime.cursors import Cursors, Position
+from realtime.hub import Hub
+from realtime.shared import SharedReader
+from realtime.tail import Page
+from services import streams
+from services.refusals import CursorExpired, Refusal
+from services.streams import Stream
+from services.viewer import Viewer
+from services.work import Office, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a stream delivers at once: events in commit order, and the cursor behind the last of them.
+
+    Followers at the head of a stream share one object; `once` keeps what was made of it for all of them.
+    """
+
+    cursor: str
+    as_of: datetime
+    events: Sequence[SessionEvent]
+    heartbeat: bool
+    once: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], compare=False)
+
+
+class Source:
+    """One stream as one scope sees it. Rows are read in the scope alone, so that all who share it may see them."""
+
+    def __init__(self, office: Office, hub: Hub, stream: Stream, scope: Viewer, secret: bytes) -> None:
+        self._office = office
+        self._stream = stream
+        self._scope = scope
+        self._secret = secret
+        self._epoch: str | None = None
+        self._is_sure = False
+        self.reader = SharedReader[SessionEvent](lambda: hub.follow(stream.topic), self._read, _place, final=(Refusal,))
+
+    def show(self, frame: shared.Frame[SessionEvent]) -> Frame:
+        """Return a frame with its cursor, the same object for the same frame."""
+        shown = frame.once.get(Frame)
+        if shown is None:
+            sealed = Cursors(self._secret, self._epoch or "").issue(self._stream.name, frame.position, frame.as_of)
+            shown = frame.once[Frame] = Frame(sealed, frame.as_of, frame.rows, frame.heartbeat)
+        return shown
+
+    async def _read(self, position: Position, limit: int) -> Page[SessionEvent]:
+        try:
+            async with self._office.snapshot(self._scope) as work:
+                if not self._is_sure:
+                    await self._identify(work)
+                return await streams.events(work, self._stream, position, limit)
+        except Exception:
+            self._is_sure = False
+            raise
+
+    async def _identify(self, work: Work) -> None:
+        """Make sure, at first and after every failure, that this is the cluster whose positions are held here."""
+        epoch = (await streams.horizon(work)).epoch
+        if self._epoch not in (None, epoch):
+            raise CursorExpired("The stream cannot go on: the database is another cluster now.")
+        self._epoch, self._is_sure = epoch, True
+
+
+class Sources:
+    """The sources in use; one that nobody follows any more is forgotten."""
+
+    def __init__(self, office: Office, hub: Hub, secret: bytes) -> None:
+        self._office = office
+        self._hub = hub
+        self._secret = secret
+        self._used: WeakValueDictionary[tuple[str, Viewer], Source] = WeakValueDictionary()
+
+    def of(self, stream: Stream, scope: Viewer) -> Source:
+        """Return the one source of a stream in a scope."""
+        key = (stream.name, scope)
+        source = self._used.get(key)
+        if source is None:
+            source = self._used[key] = Source(self._office, self._hub, stream, scope, self._secret)
+        return source
+
+
+def _place(event: SessionEvent) -> Position:
+    return Position(event.xid, event.id)
