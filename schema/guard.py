@@ -16,11 +16,13 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    OperationType,
     StringValueNode,
     Visitor,
     validate,
     visit,
 )
+from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -64,6 +66,12 @@ class _KnownDocuments:
 
 
 _known = _KnownDocuments()
+
+
+def is_known_query(schema: Schema, text: str) -> bool:
+    """Tell whether a document was found valid lately and holds nothing but queries."""
+    document = _known.get(schema._schema, text)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in `_core`
+    return document is not None and all(node.operation is OperationType.QUERY for node in _operations(document))
 
 
 class QueryGuard(SchemaExtension):
