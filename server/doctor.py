@@ -48,6 +48,10 @@ _WHERE = """
 select pg_is_in_recovery() as replica, (select timeline_id from pg_control_checkpoint()) as timeline,
        (select count(*) from pg_stat_replication) as replicas
 """
+_UNREAD = """
+select count(*) from pg_class
+ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
+"""
 _AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
 _FIND_TRANSACTION = (
     "As an administrator: SELECT pid, usename, datname, query FROM pg_stat_activity "
@@ -189,6 +193,10 @@ async def _maintenance(connection: Connection) -> Finding:
             f"{provision.MAINTENANCE} is missing or does not bypass row security, so it cannot take a full backup.",
             f"As a superuser: ALTER ROLE {provision.MAINTENANCE} BYPASSRLS;",
         )
+    unread = await connection.fetchval(_UNREAD, provision.MAINTENANCE)
+    if unread:
+        message = f"{provision.MAINTENANCE} may not read {unread} tables, so its backups would fail."
+        return Finding("maintenance role", Health.WARN, message, "evalium migrate")
     return Finding("maintenance role", Health.OK, f"{provision.MAINTENANCE} can take full backups.")
 
 

@@ -43,6 +43,7 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,  # still in recovery: it will be promoted, or is a replica, which doctor tells
 )
 _HEALTH = frozenset({"/healthz", "/readyz"})
 

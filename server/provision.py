@@ -212,6 +212,11 @@ async def _open_database(admin: Connection, me: Standing, login: str) -> None:
     await admin.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     await admin.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}")
     await admin.execute(f"GRANT USAGE ON SCHEMA public TO {APP}, {MAINTENANCE}")
+    # For backups: what is there already, and what the owner will make.
+    await admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MAINTENANCE}")
+    await admin.execute(
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT SELECT ON TABLES TO {MAINTENANCE}"
+    )
     # Granting what one does not hold is only a warning to PostgreSQL.
     if not await admin.fetchval(f"select has_schema_privilege('{OWNER}', 'public', 'CREATE')"):
         raise MissingPrivilege(f"The administrator's login '{me.name}' does not own the database {database}.")

@@ -81,7 +81,14 @@ async def test_a_dump_in_a_new_cluster(database: DatabaseAddress, new_cluster: C
         assignment, cursor, invitation = await sit(live)
         ledger = await events_of(live, assignment)
     dump = str(tmp_path / "evalium.dump")
-    await asyncio.to_thread(tool, "pg_dump", "--format=custom", f"--file={dump}", f"--dbname={database.admin_dsn}")
+    await asyncio.to_thread(
+        tool,
+        "pg_dump",
+        "--role=evalium_maintenance",
+        "--format=custom",
+        f"--file={dump}",
+        f"--dbname={database.admin_dsn}",
+    )
 
     address = await prepare_embedded(new_cluster, "evalium")
     assert address.admin_dsn is not None
