@@ -3,7 +3,8 @@ import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL } from 'graphiql';
-import { StrictMode, useMemo } from 'react';
+import { buildSchema, type GraphQLSchema } from 'graphql';
+import { StrictMode, useEffect, useMemo, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { DOCUMENTS, openingTabs } from './documents';
 import { fetcherFor } from './fetcher';
@@ -20,12 +21,13 @@ const defaultTabs = openingTabs();
 
 function App() {
   const token = useToken();
-  // A new fetcher makes GraphiQL read the schema again, so the docs show what this token may see.
   const fetcher = useMemo(() => fetcherFor(token), [token]);
+  const schema = useSchema();
   return (
     <main>
       <GraphiQL
         fetcher={fetcher}
+        schema={schema}
         plugins={plugins}
         visiblePlugin={firstPanel}
         defaultTabs={defaultTabs}
@@ -40,6 +42,27 @@ function App() {
       </GraphiQL>
     </main>
   );
+}
+
+/**
+ * The schema as printed, null until it is here. Introspection is for staff; the printed schema is for everybody, so the
+ * docs and the completion work before a token was given, and with a candidate's.
+ */
+function useSchema(): GraphQLSchema | null {
+  const [schema, setSchema] = useState<GraphQLSchema | null>(null);
+  useEffect(() => {
+    const leave = new AbortController();
+    const read = async (): Promise<void> => {
+      const answer = await fetch('/schema.graphql', { signal: leave.signal });
+      if (!answer.ok) throw new Error(`/schema.graphql was answered with ${answer.status}.`);
+      setSchema(buildSchema(await answer.text()));
+    };
+    read().catch((error: unknown) => {
+      if (!leave.signal.aborted) throw error;
+    });
+    return () => leave.abort();
+  }, []);
+  return schema;
 }
 
 function Heading() {
