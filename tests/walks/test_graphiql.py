@@ -1,33 +1,29 @@
 """GraphiQL in a real Chromium, as a person uses it: token, query, running subscription, nothing from elsewhere.
 
-The whole file speaks to one `LiveServer`; to aim it at another server, replace the fixture `live_server`.
+The whole file speaks to one `LiveServer`: `evalium serve` in a process of its own.
 """
 
-import base64
+import asyncio
 import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
+from graphql import build_client_schema, get_introspection_query
 from playwright.sync_api import Browser, Page, WebSocket, expect, sync_playwright
 
 from server.web import find_dist
+from tests.walks import story
+from tests.walks.conftest import OPERATIONS, document
+from tests.walks.process import Served, data_directory, running
 
 pytestmark = pytest.mark.browser
-
-ROOT = Path(__file__).resolve().parents[2]
-OPERATIONS = ROOT / "graphql" / "operations"
 
 
 @dataclass(frozen=True)
@@ -60,46 +56,35 @@ def unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
-def a_token() -> str:
-    """Return a token of the right form that nobody signed."""
-    claims = {"sub": "toy-proctor", "tenant": "demo", "exp": int(time.time()) + 900}
-    parts = [json.dumps(part).encode() for part in ({"alg": "EdDSA"}, claims)]
-    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2ln"])
-
-
 @pytest.fixture(scope="module")
 def live_server() -> Iterator[LiveServer]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", "tests/walks/toy", "graphiql_toy:app"]
-    process = subprocess.Popen([*command, "--port", str(port), "--log-level", "warning"], cwd=ROOT)  # noqa: S603 - our own toy
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_up(f"{url}/favicon.svg", process)
+    """The product itself, with an assignment whose candidates have done something already."""
+    with data_directory() as data, running(data) as served:
+        with ThreadPoolExecutor(1) as aside:  # Playwright's loop runs in this thread
+            variables = aside.submit(asyncio.run, sat_by_two(served)).result()
         yield LiveServer(
-            url=url,
-            token=a_token(),
-            query="query Whoami { whoami }",
-            answer="Bearer ",
-            subscription="subscription Ticks { ticks }",
-            event="for Bearer",
+            url=served.base,
+            token=served.tokens["proctor"],
+            query=document("Viewer"),
+            answer="capabilities",
+            subscription=document("AssignmentStream"),
+            event="ANSWER_SAVED",
+            variables=json.dumps(variables),
         )
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
-def wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended before it answered"
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - 127.0.0.1
-                return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    pytest.fail(f"{url} did not answer within a minute")
+async def sat_by_two(served: Served) -> dict[str, str]:
+    """Issue an assignment, let two people begin to sit it, and return what follows it from before they came."""
+    async with served.visited() as live:
+        version = await story.publish(live)
+        assignment, invitations = await story.issue(live, version["id"], 2)
+        told = await live.ask("AssignmentMonitor", {"id": assignment}, role="proctor")
+        for invitation in invitations:
+            sitting = await story.sit_down(live, invitation)
+            item = sitting.items[0]
+            given = {"itemId": item["id"], "revision": 1, "response": story.choice(item, "right")}
+            await live.do("AnswerSave", given, token=sitting.token)
+    return {"assignmentId": assignment, "after": told["assignment"]["monitor"]["cursor"]}
 
 
 @pytest.fixture(scope="module")
@@ -215,14 +200,34 @@ def test_a_query_is_sent_with_the_token_of_the_identity_panel(page: Page, live_s
     expect(page.get_by_role("button", name=re.compile("^Token: .* left$"))).to_be_visible()
 
 
+def test_the_docs_are_there_before_any_token(page: Page) -> None:
+    open_graphiql(page)
+    page.get_by_role("button", name="Show Documentation Explorer").click()
+    docs = page.locator(".graphiql-doc-explorer")
+    for root in ("Query", "Mutation", "Subscription"):
+        expect(docs.get_by_role("link", name=root, exact=True)).to_be_visible()
+    docs.get_by_role("link", name="Subscription", exact=True).click()
+    expect(docs).to_contain_text("assignmentStream")
+
+
+def test_introspection_as_tools_ask_for_it_is_within_the_limits_of_staff(live_server: LiveServer) -> None:
+    text = get_introspection_query(input_value_deprecation=True, schema_description=True)
+    answers = [
+        httpx2.post(f"{live_server.url}/graphql", json={"query": text}, headers=headers).json()
+        for headers in ({"authorization": f"Bearer {live_server.token}"}, {})
+    ]
+    assert build_client_schema(answers[0]["data"]).get_type("StreamFrame") is not None
+    assert "errors" in answers[1]
+
+
 def test_a_subscription_runs_over_the_socket_and_stops(page: Page, live_server: LiveServer, watch: Watch) -> None:
     open_graphiql(page)
     use_token(page, live_server.token)
     run(page, live_server.subscription, live_server.variables)
-    expect(page.locator(".result-window .view-lines")).to_contain_text(live_server.event)
+    expect(page.locator(".result-window .view-lines")).to_contain_text('"data"')
     page.get_by_role("button", name="Show Stream").click()
     panel = page.get_by_role("region", name="Stream")
-    expect(panel.get_by_role("listitem").first).to_contain_text(live_server.event)
+    expect(panel.get_by_role("listitem").last).to_contain_text(live_server.event)
     page.get_by_role("button", name="Stop query").click()
     expect(page.get_by_role("button", name="Execute query")).to_be_visible()
     assert len(watch.sockets) == 1
