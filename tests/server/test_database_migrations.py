@@ -91,6 +91,14 @@ def test_the_newest_revision_is_read_from_the_files(tmp_path: Path) -> None:
         run.head_on_disk(tmp_path / "nothing")
 
 
+def test_a_database_ahead_of_the_code_needs_nothing() -> None:
+    """While machines are upgraded one after another, the old ones go on, and may be started again."""
+    assert not run.Pending("0002", "0001")
+    assert not run.Pending("0001", "0001")
+    assert run.Pending("0001", "0002")
+    assert run.Pending(None, "0001")
+
+
 async def test_clones_are_apart(make_database: Callable[[], Awaitable[DatabaseAddress]]) -> None:
     one, two = await make_database(), await make_database()
     assert one.admin_dsn is not None
