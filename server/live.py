@@ -23,7 +23,7 @@ TOKEN_EXPIRED: Final = 4401
 SERVICE_RESTART: Final = 1012
 DRAIN_SECONDS: Final = 3.0
 _LONGEST_SLEEP: Final = 30.0
-_RESTARTING: Final = "The service restarts; connect again and resume"
+_RESTARTING: Final = "The service restarts; connect again and resume; retryAfterMs=1000"
 
 
 class Principal(Protocol):

@@ -90,6 +90,7 @@ async def test_workers_die_and_come_back_and_the_parents_end_is_the_end_of_all(r
                 await proctor.recv()
             assert goodbye.value.rcvd is not None
             assert goodbye.value.rcvd.code == 1012
+            assert goodbye.value.rcvd.reason.endswith("retryAfterMs=1000")
         assert is_quiet(data)
         assert "Traceback" not in again.complained
         assert not (data / f"metrics-{again.port}").exists()
