@@ -24,6 +24,7 @@ from services.idempotency import Answer
 from services.invitations import Invited
 from services.paging import Page, PageRequest
 from services.policy import Policy
+from services.refusals import InvitationUsed, Unauthenticated
 from services.work import Work
 
 
@@ -176,16 +177,26 @@ async def assignment_close(context: Context, assignment_id: UUID, reason: str, k
 async def invitation_redeem(context: Context, token: str, nonce: str, key: str | None) -> Redeemed:
     """Turn an invitation into a session; the invitation's token says in whose tenant and org unit.
 
-    What the rest of the operation reads, it reads as the candidate whose token is returned.
+    What the rest of the operation reads, it reads as the candidate whose token is returned. Ten wrong tokens a minute
+    from one address, and ten uses of one spent invitation, are told why they fail.
     """
-    tokens = context.house.tokens
-    claims = invitations.verify(tokens, token)
+    tokens, attempts = context.house.tokens, context.house.attempts
+    try:
+        claims = invitations.verify(tokens, token)
+    except Unauthenticated:
+        attempts.failed("address", context.address)
+        raise
+    attempts.check("invitation", str(claims.subject))
     viewer = assignments_redeem.bearer(claims)
 
     async def act(work: Work) -> Answer:
         return await assignments_redeem.redeem(work, claims, nonce)
 
-    answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
+    try:
+        answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
+    except (Unauthenticated, InvitationUsed):
+        attempts.failed("invitation", str(claims.subject))
+        raise
     session_id = UUID(answer["session_id"])
     await context.become(assignments_redeem.candidate(claims, session_id))
     session = await context.loaders.of(session_loaders.by_id).load(session_id)

@@ -14,6 +14,7 @@ from realtime.hub import Hub
 from resolvers.rights import Rights
 from resolvers.sources import Sources
 from services import idempotency, identity
+from services.attempts import Attempts
 from services.idempotency import Answer, Request
 from services.refusals import Forbidden, Unauthenticated
 from services.tokens import Tokens
@@ -37,6 +38,7 @@ class House:
     cursor_secret: bytes
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
+    attempts: Attempts = field(default_factory=Attempts)
 
     def __post_init__(self) -> None:
         """Begin with no rights known and no stream followed."""
@@ -60,10 +62,11 @@ class Context:
     frame waits for its reader.
     """
 
-    def __init__(self, house: House, viewer: Viewer, *, idempotency_key: str | None = None) -> None:
+    def __init__(self, house: House, viewer: Viewer, *, idempotency_key: str | None = None, address: str = "") -> None:
         self.house = house
         self.viewer = viewer
         self.idempotency_key = idempotency_key
+        self.address = address
         self.streaming = False
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()

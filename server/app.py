@@ -15,7 +15,7 @@ from schema.root import schema
 from server import health, metrics, rest, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
-from server.graphql_operation import Operations
+from server.graphql_operation import GraphQLRequest, Operations
 from server.live import LiveConnections
 from server.persisted import Documents
 from server.settings import Settings, metrics_folder, signing_key
@@ -53,8 +53,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     async def authenticate(token: str | None) -> Viewer:
         return viewer_of(tokens, token)
 
-    def make_context(viewer: Viewer, idempotency_key: str | None) -> Context:
-        return Context(house, viewer, idempotency_key=idempotency_key)
+    def make_context(viewer: Viewer, request: GraphQLRequest) -> Context:
+        return Context(house, viewer, idempotency_key=request.idempotency_key, address=request.address)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:

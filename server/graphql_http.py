@@ -17,12 +17,13 @@ from starlette.websockets import WebSocket
 
 from schema.errors import EvaliumSchema
 from server.graphql_operation import Answer, Authenticate, MakeContext, Operations
-from server.graphql_request import JSON, accepted_request, identify, negotiated, refused, unavailable
+from server.graphql_request import JSON, accepted_request, identify, negotiated, refused, retry_after, unavailable
 from server.graphql_sse import SSEEndpoint
 from server.graphql_ws import SocketEndpoint
 from server.limits import HttpRefusal
 from server.live import LiveConnections
 from server.persisted import Documents
+from services.refusals import RateLimited
 
 RESPONSE_JSON: Final = "application/graphql-response+json"
 
@@ -44,10 +45,10 @@ class GraphQLEndpoint:
         media = JSON
         try:
             media = negotiated(headers.get("accept", "*/*"), (JSON, RESPONSE_JSON))
-            request = await accepted_request(scope["method"], headers, receive)
+            request = await accepted_request(scope, headers, receive)
             principal = await identify(headers, self._authenticate)
             answer = await self._operations.answer(request, principal)
-            response = Response(answer.body, _status(answer, media), media_type=media)
+            response = Response(answer.body, _status(answer, media), retry_after(answer.errors), media_type=media)
         except ClientDisconnect:
             return
         except HttpRefusal as refusal:
@@ -58,6 +59,8 @@ class GraphQLEndpoint:
 
 
 def _status(answer: Answer, media: str) -> int:
+    if answer.code == RateLimited.code:
+        return 429
     if media == JSON or answer.was_executed:
         return 200
     return 500 if answer.is_fault else 400
@@ -82,7 +85,7 @@ def graphql_routes(
     """Return the routes of /graphql (POST and graphql-transport-ws), /graphql/stream and /graphql/manifest.json.
 
     `authenticate` turns a bearer token, or None, into a principal with `expires_at`; `make_context` makes the context
-    of one operation from the principal and the Idempotency-Key header, and its `aclose()` is awaited when the
+    of one operation from the principal and the request, and its `aclose()` is awaited when the
     operation ends. `live` holds the open sockets and streams, to be cut and drained. `documents` are the operations
     that may be sent by their hash.
     """

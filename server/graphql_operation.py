@@ -28,7 +28,7 @@ from services.viewer import Viewer
 T = TypeVar("T")
 
 Authenticate = Callable[[str | None], Awaitable[Any]]
-MakeContext = Callable[[Any, str | None], object]
+MakeContext = Callable[[Any, "GraphQLRequest"], object]
 
 SINGLE: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY: Final = frozenset(OperationType)
@@ -40,7 +40,8 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 class GraphQLRequest:
     """The members of a request, of the right types; `idempotency_key` comes from the header of that name.
 
-    `query` is empty where `document_id` or `extensions.persistedQuery` stands for it.
+    `address` is the network address that it came from. `query` is empty where `document_id` or
+    `extensions.persistedQuery` stands for it.
     """
 
     query: str
@@ -49,9 +50,10 @@ class GraphQLRequest:
     extensions: dict[str, Any] | None = None
     idempotency_key: str | None = None
     document_id: str | None = None
+    address: str = ""
 
     @classmethod
-    def of(cls, document: object, *, idempotency_key: str | None = None) -> "GraphQLRequest":
+    def of(cls, document: object, *, idempotency_key: str | None = None, address: str = "") -> "GraphQLRequest":
         """Check the members of a decoded body or payload; refuses lists (batches) and members of other types."""
         if not isinstance(document, dict):
             raise BadUserInput(
@@ -71,6 +73,7 @@ class GraphQLRequest:
             extensions=extensions,
             idempotency_key=idempotency_key,
             document_id=document_id,
+            address=address,
         )
 
 
@@ -195,7 +198,7 @@ class Operations:
 
     @asynccontextmanager
     async def _context(self, request: GraphQLRequest, principal: Principal) -> AsyncGenerator[object, None]:
-        context = self._make_context(principal, request.idempotency_key)
+        context = self._make_context(principal, request)
         try:
             yield context
         finally:

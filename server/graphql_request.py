@@ -1,12 +1,12 @@
 """Reading a GraphQL request from HTTP, agreeing on a media type, and refusing: the same for JSON and event streams."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from schema.errors import formatted, internal
 from server.graphql_operation import Authenticate, GraphQLRequest, bearer
@@ -17,17 +17,25 @@ JSON: Final = "application/json"
 _EXACT: Final = 2
 
 
-async def accepted_request(method: str, headers: Headers, receive: Receive) -> GraphQLRequest:
+async def accepted_request(scope: Scope, headers: Headers, receive: Receive) -> GraphQLRequest:
     """Read one GraphQL request from an HTTP request; refuses everything that is not a well-formed POST of JSON."""
-    if method != "POST":
-        refusal = BadUserInput(f"{method} is not answered here.", hint="Send the operation by POST, as JSON.")
+    if scope["method"] != "POST":
+        refusal = BadUserInput(f"{scope['method']} is not answered here.", hint="Send the operation by POST, as JSON.")
         raise HttpRefusal(405, refusal, {"Allow": "POST"})
     check_json_headers(headers)
     body = await read_body(headers, receive)
     try:
-        return GraphQLRequest.of(read_json(body), idempotency_key=headers.get("idempotency-key"))
+        return GraphQLRequest.of(
+            read_json(body), idempotency_key=headers.get("idempotency-key"), address=address_of(scope)
+        )
     except (BadUserInput, LimitExceeded) as refusal:
         raise HttpRefusal(400, refusal) from refusal
+
+
+def address_of(scope: Scope) -> str:
+    """Return the network address of whoever sent a request; empty when it is not known, as over a UNIX socket."""
+    client: tuple[str, int] | None = scope.get("client")
+    return client[0] if client else ""
 
 
 def negotiated(accept: str, offered: Collection[str]) -> str:
@@ -78,6 +86,12 @@ async def identify(headers: Headers, authenticate: Authenticate) -> Any:
         return await authenticate(bearer(headers.get("authorization")))
     except Unauthenticated as refusal:
         raise HttpRefusal(401, refusal, {"WWW-Authenticate": "Bearer"}) from refusal
+
+
+def retry_after(errors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the header that tells when to come back, if one of an answer's errors says so."""
+    waits = [int(error.get("extensions", {}).get("retryAfterSeconds", 0)) for error in errors]
+    return {"Retry-After": str(max(waits))} if any(waits) else {}
 
 
 def refused(refusal: HttpRefusal, media: str = JSON) -> Response:

@@ -46,7 +46,7 @@ class SSEEndpoint:
         """Answer one request with a stream of events."""
         headers = Headers(scope=scope)
         try:
-            request = await accepted_request(scope["method"], headers, receive)
+            request = await accepted_request(scope, headers, receive)
             negotiated(headers.get("accept", "*/*"), (EVENT_STREAM,))
             principal = await identify(headers, self._authenticate)
         except ClientDisconnect:

@@ -16,6 +16,7 @@ from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_o
 
 from schema.errors import formatted, internal
 from server.graphql_operation import Authenticate, GraphQLRequest, Operations, bearer
+from server.graphql_request import address_of
 from server.limits import INIT_SECONDS, MAX_OPERATIONS_PER_SOCKET, WRITE_SECONDS, read_json
 from server.live import LiveConnection, LiveConnections
 from services.refusals import BadUserInput, LimitExceeded, Refusal
@@ -142,7 +143,7 @@ class GraphQLSocket:
             case "pong":
                 _payload(frame)
             case "subscribe":
-                await self._subscribe(_id(frame), GraphQLRequest.of(frame.get("payload")))
+                await self._subscribe(_id(frame), self._request(frame))
             case "complete":
                 self._cancel(_id(frame))
             case unknown:
@@ -165,6 +166,9 @@ class GraphQLSocket:
         self._connection.belongs_to(principal)
         await self._write({"type": "connection_ack"})
         self._is_acknowledged = True
+
+    def _request(self, frame: dict[str, Any]) -> GraphQLRequest:
+        return GraphQLRequest.of(frame.get("payload"), address=address_of(self._websocket.scope))
 
     async def _subscribe(self, id: str, request: GraphQLRequest) -> None:
         if not self._is_acknowledged:

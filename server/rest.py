@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.graphql_operation import Authenticate, GraphQLRequest, Operations
-from server.graphql_request import identify, refused
+from server.graphql_request import address_of, identify, refused, retry_after
 from server.limits import HttpRefusal, check_json_headers, read_body, read_json
 from server.web import find_sdl
 from services.refusals import BadUserInput, LimitExceeded
@@ -76,6 +76,7 @@ def _endpoint(door: Door, operations: Operations, authenticate: Authenticate) ->
             query=document,
             variables={"input": given},
             idempotency_key=request.headers.get("idempotency-key"),
+            address=address_of(request.scope),
         )
         result = await operations.answer(operation, principal)
         return _response(door, orjson.loads(result.body))
@@ -104,17 +105,17 @@ def _response(door: Door, result: dict[str, Any]) -> Response:
     errors = result.get("errors")
     if errors:
         code = str(errors[0].get("extensions", {}).get("code", ""))
-        return _json({"errors": errors}, STATUS.get(code, UNPROCESSABLE))
+        return _json({"errors": errors}, STATUS.get(code, UNPROCESSABLE), retry_after(errors))
     payload: dict[str, Any] = result["data"][door.field]
     problems: list[dict[str, Any]] = payload["problems"]
     status = STATUS.get(problems[0]["code"], UNPROCESSABLE) if problems else 200
     return _json(payload, status)
 
 
-def _json(body: object, status: int) -> Response:
+def _json(body: object, status: int, more: Mapping[str, str] | None = None) -> Response:
     return Response(
         orjson.dumps(body),
         status,
-        {"cache-control": "no-store", "referrer-policy": "no-referrer"},
+        {"cache-control": "no-store", "referrer-policy": "no-referrer", **(more or {})},
         media_type="application/json",
     )

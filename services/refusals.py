@@ -6,6 +6,7 @@ because the caller can mend it; a `Denial` becomes a top-level error. Both carry
 docs/refusals.md lists.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -67,6 +68,17 @@ class LimitExceeded(Denial):
 
     code = "LIMIT_EXCEEDED"
     hint = "Ask for less in one operation: fewer fields, smaller pages, or several requests."
+
+
+class RateLimited(Denial):
+    """The same target was tried too often within a minute; the answer says after how many seconds it may be again."""
+
+    code = "RATE_LIMITED"
+    hint = "Wait as long as 'retryAfterSeconds' and the header Retry-After say, then try again."
+
+    def __init__(self, seconds: float) -> None:
+        self.retry_after_seconds = max(1, math.ceil(seconds))
+        super().__init__(f"Too many attempts failed; the next one is possible in {self.retry_after_seconds} seconds.")
 
 
 class CursorExpired(Denial):

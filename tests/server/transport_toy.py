@@ -254,7 +254,7 @@ async def serving(*, documents: Documents | None = None, **options: Any) -> Asyn
     routes = graphql_routes(
         toy_schema(),
         authenticate=authenticate,
-        make_context=lambda person, key: ToyContext(scene, person, key),
+        make_context=lambda person, request: ToyContext(scene, person, request.idempotency_key),
         allowed_origins=["https://console.example"],
         live=live,
         may_introspect=lambda person: person.name == "staff",
