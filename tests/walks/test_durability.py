@@ -154,7 +154,7 @@ async def check_ledger(served: Served, writers: list[Writer]) -> int:
     return sum(len(revisions) for revisions in saved)
 
 
-async def test_no_acknowledged_answer_is_lost_or_stored_twice(record_property):
+async def test_no_acknowledged_answer_is_lost_or_stored_twice():
     chance = random.Random(20261120)  # noqa: S311 - repeatable
     with process.data_directory() as data:
         served = process.launch(data)
@@ -186,7 +186,5 @@ async def test_no_acknowledged_answer_is_lost_or_stored_twice(record_property):
             assert process.wait_until_quiet(data) is not None
     confirmed = sum(len(writer.acknowledged) for writer in writers)
     refused = sum(writer.refused for writer in writers)
-    record_property("acknowledged", confirmed)
-    record_property("stored", stored)
-    print(f"{len(KILLS)} kills, {confirmed} acknowledged, {stored} stored, {refused} answered with an error")  # noqa: T201
+    print(f"{len(KILLS)} kills, {confirmed} acknowledged, {stored} stored, {refused} answered with an error")  # noqa: T201 - figures for the record
     assert confirmed <= stored
