@@ -19,7 +19,7 @@ async def installed() -> None:
     lock = FOLDER / "package-lock.json"
     if stamp.is_file() and stamp.stat().st_mtime >= lock.stat().st_mtime:
         return
-    if shutil.which("npm") is None and not (ROOT / ".node").is_dir():
+    if shutil.which("npm") is None and not (ROOT / ".node").is_dir() and os.environ.get("CI") != "true":
         absent("no npm on PATH (scripts/node.sh fetches one)")
     status, text, said = await program("npm", "ci", "--silent", "--prefer-offline")
     if status:
