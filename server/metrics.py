@@ -26,6 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.context import House
+from server.workers import LIVED_WELL
 from services.viewer import Viewer
 
 LOOK_EVERY: Final = 2.0
@@ -192,10 +193,13 @@ def routes(token: SecretStr | None, folder: Path | None) -> list[Route]:
     return [Route("/metrics", metrics, methods=["GET"])]
 
 
-def forget_worker(folder: Path, pid: int) -> None:
-    """Drop the states of a worker that has ended; its counts stay."""
+def forget_worker(folder: Path, pid: int, lived: float) -> None:
+    """Drop the states of a worker that has ended; its counts stay, unless it died young and others may follow it."""
     forget: Callable[[int, str], None] = multiprocess.mark_process_dead  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - typed in part only
     forget(pid, str(folder))
+    if lived < LIVED_WELL:
+        for file in folder.glob(f"*_{pid}.db"):
+            file.unlink(missing_ok=True)
 
 
 def _printed(folder: Path | None) -> bytes:

@@ -36,11 +36,12 @@ async def supervise(
     *,
     started: Callable[[], Awaitable[None]],
     environment: Mapping[str, str],
-    ended: Callable[[int], None],
+    ended: Callable[[int, float], None],
 ) -> None:
     """Run `count` workers on `listener` until SIGINT or SIGTERM, or until `started` raises; then end them in order.
 
-    `started` runs beside the workers, which wait for what it does; `ended` hears of the process id of each that died.
+    `started` runs beside the workers, which wait for what it does; `ended` hears of the process id of each that
+    ended, and how many seconds it lived.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -71,7 +72,7 @@ async def _kept(
     listener: socket.socket,
     stop: asyncio.Event,
     environment: Mapping[str, str],
-    ended: Callable[[int], None],
+    ended: Callable[[int, float], None],
 ) -> None:
     """Keep one worker running until `stop`."""
     pause = FIRST_PAUSE
@@ -85,10 +86,11 @@ async def _kept(
         if not dead.done():
             await _end(process)
         status = await dead
-        ended(process.pid)
+        lived = time.monotonic() - began
+        ended(process.pid, lived)
         if stop.is_set():
             return
-        pause = FIRST_PAUSE if time.monotonic() - began > LIVED_WELL else min(pause * 2, LONGEST_PAUSE)
+        pause = FIRST_PAUSE if lived > LIVED_WELL else min(pause * 2, LONGEST_PAUSE)
         log.error("worker.died", worker=number, pid=process.pid, status=status, again_in_seconds=pause)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
