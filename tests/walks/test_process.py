@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -33,7 +34,7 @@ from tests.walks.process import (
 )
 
 ROLES = ["admin", "author", "proctor", "assessor", "viewer"]
-QUICK_SECONDS = 20.0
+QUICK_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +76,21 @@ async def test_the_first_start_prints_a_table_and_tokens_that_work(served: Serve
 
 
 async def test_a_second_start_is_quick_and_founds_nothing_again(stopped: Path):
-    """It is tried some times: other tests share this machine, and only the server's own time is promised."""
-    seen, seconds = [], []
-    while len(seen) < 2 or (min(seconds) >= QUICK_SECONDS and len(seconds) < 6):
+    """Held to the processor's time for start and stop together, since what the clock says is also other tests' doing."""
+    seen, seconds, worked = [], [], []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with running(stopped) as again:
             seconds.append(again.took)
             seen.append({role: identity(token) for role, token in again.tokens.items()})
             async with connected(again.database.admin_dsn) as connection:
                 assert await connection.fetchval("select count(*) from tenants") == 2
-    print(f"second start: {', '.join(f'{s:.2f} s' for s in seconds)}")  # noqa: T201 - a figure for the record
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        worked.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"second start: {min(seconds):.2f} s by the clock, {min(worked):.2f} s of work")  # noqa: T201 - for the record
     assert all(one == seen[0] for one in seen)
     assert list(seen[0]) == ROLES
-    assert min(seconds) < QUICK_SECONDS, seconds
+    assert min(worked) < QUICK_SECONDS, worked
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
