@@ -1,8 +1,8 @@
 """One reader of a stream for all of its followers in this process.
 
-The reader follows the table and hands every frame to each follower's own feed. A follower that is late, or too slow
-for its bounded feed, reads the table from its own position and then goes on from memory. Positions decide, never the
-feed: a frame that does not begin at or before the follower's position means a gap, and the gap is read from the table.
+The reader follows the table and remembers its newest frames, once for everybody: a follower holds a number and not a
+queue, so that one who does not read costs nothing. Whoever is further behind than the memory reads the table from its
+own position. Positions decide: a frame that begins behind the follower's position would leave a gap and is not taken.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hash
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -25,8 +25,9 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 MOST_FRAMES: Final = 64
-MOST_ROWS: Final = 1_000
-"""What a feed holds at most; beyond it everything is forgotten, and read from the table when the follower comes."""
+MOST_ROWS: Final = 2_000
+LIFE: Final = timedelta(seconds=20)
+"""What a reader remembers at most, once for all of its followers; whoever is further behind reads the table."""
 
 PATIENCE: Final = 30.0
 """Seconds for which a reader tries again when the table cannot be read, before its followers are told."""
@@ -51,22 +52,15 @@ class Frame(Generic[T]):
     once: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], compare=False)
 
 
-class Feed(Generic[T]):
-    """The frames that one follower has not taken yet, and the reason why it must end, once there is one."""
+class Feed:
+    """Wakes one follower, and holds the reason why it must end, once there is one."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Frame[T]] = deque()
-        self._rows = 0
         self._woken = asyncio.Event()
         self._reason: Exception | None = None
 
-    def offer(self, frame: Frame[T]) -> None:
-        """Add a frame; never waits. When there is no room, what is there is forgotten."""
-        if len(self._waiting) >= MOST_FRAMES or self._rows + len(frame.rows) > MOST_ROWS:
-            self._waiting.clear()
-            self._rows = 0
-        self._waiting.append(frame)
-        self._rows += len(frame.rows)
+    def ring(self) -> None:
+        """Wake the follower."""
         self._woken.set()
 
     def end(self, reason: Exception) -> None:
@@ -79,16 +73,49 @@ class Feed(Generic[T]):
         if self._reason is not None:
             raise self._reason
 
-    async def take(self) -> Frame[T]:
-        """Wait for the next frame."""
-        while True:
-            self.check()
-            if self._waiting:
-                frame = self._waiting.popleft()
-                self._rows -= len(frame.rows)
-                return frame
-            self._woken.clear()
-            await self._woken.wait()
+    async def wait(self) -> None:
+        """Wait until woken."""
+        self._woken.clear()
+        await self._woken.wait()
+
+
+class Recent(Generic[T]):
+    """The newest frames of a stream, by number, each beginning where the one before it ended."""
+
+    def __init__(self) -> None:
+        self._frames: deque[Frame[T]] = deque()
+        self._rows = 0
+        self.end = 0
+
+    def add(self, frame: Frame[T]) -> None:
+        """Add a frame and forget the oldest ones beyond the limits, and those of another time."""
+        self._frames.append(frame)
+        self._rows += len(frame.rows)
+        self.end += 1
+        while len(self._frames) > 1 and (
+            len(self._frames) > MOST_FRAMES or self._rows > MOST_ROWS or frame.as_of - self._frames[0].as_of > LIFE
+        ):
+            self._rows -= len(self._frames.popleft().rows)
+
+    def __bool__(self) -> bool:
+        return bool(self._frames)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._frames.clear()
+        self._rows = 0
+
+    def at(self, number: int) -> Frame[T] | None:
+        """Return a frame; None when it is forgotten."""
+        index = number - self.end + len(self._frames)
+        return self._frames[index] if index >= 0 else None
+
+    def seek(self, position: Position) -> int | None:
+        """Return the number of the first frame that leads beyond a position; None when the memory begins later."""
+        if not self._frames or self._frames[0].before > position:
+            return None
+        passed = sum(1 for frame in self._frames if frame.position <= position)
+        return self.end - len(self._frames) + passed
 
 
 class SharedReader(Generic[T]):
@@ -112,39 +139,40 @@ class SharedReader(Generic[T]):
         self._place = place
         self._pace = pace
         self._final = final
-        self._feeds: set[Feed[T]] = set()
+        self._feeds: set[Feed] = set()
+        self._recent = Recent[T]()
         self._task: asyncio.Task[None] | None = None
         self._failing_since: float | None = None
 
-    async def follow(self, start: Position, feed: Feed[T]) -> AsyncGenerator[Frame[T], None]:
+    async def follow(self, start: Position, feed: Feed) -> AsyncGenerator[Frame[T], None]:
         """Yield frames from `start` on; the first comes at once. Every row comes exactly once, in order."""
         clock = asyncio.get_running_loop().time
         position, delivered = start, clock() - self._pace.heartbeat
+        number: int | None = None  # of the frame to take next from memory; None reads the table
         with self._joined(feed):
             while True:
-                async with aclosing(self._from_table(position)) as frames:
-                    async for frame in frames:
-                        position = frame.position
-                        if frame.rows or clock() - delivered >= self._pace.heartbeat:
-                            feed.check()
-                            yield frame
-                            delivered = clock()
-                self._start(position)
-                while (frame := await feed.take()).before <= position:
-                    unseen = self._behind(frame, position)
-                    position = unseen.position
-                    if unseen.rows or (frame.heartbeat and clock() - delivered >= self._pace.heartbeat / 2):
-                        yield unseen
-                        delivered = clock()
-
-    async def _from_table(self, position: Position) -> AsyncGenerator[Frame[T], None]:
-        """Yield what is behind a position until all is read; the last frame may be empty."""
-        while True:
-            page = await self._read(position, LARGEST_BATCH)
-            yield Frame(page.rows, position, page.position, page.as_of, heartbeat=not page.rows)
-            position = page.position
-            if not page.more:
-                return
+                feed.check()
+                if number is None:
+                    page = await self._read(position, LARGEST_BATCH)
+                    frame = Frame(page.rows, position, page.position, page.as_of, heartbeat=not page.rows)
+                    number = self._recent.seek(page.position)
+                    if number is None and not page.more and not self._recent:
+                        number = self._start(page.position)
+                elif number == self._recent.end:
+                    await feed.wait()
+                    continue
+                else:
+                    found = self._recent.at(number)
+                    if found is None or found.before > position:
+                        number = None
+                        continue
+                    frame = self._behind(found, position)
+                    number += 1
+                position = frame.position
+                if frame.rows or clock() - delivered >= self._pace.heartbeat / 2:
+                    feed.check()
+                    yield frame
+                    delivered = clock()
 
     def _behind(self, frame: Frame[T], position: Position) -> Frame[T]:
         """Return the frame without what lies up to `position`: nearly always the very same one."""
@@ -154,7 +182,7 @@ class SharedReader(Generic[T]):
         return Frame(rows, position, max(frame.position, position), frame.as_of, heartbeat=not rows)
 
     @contextmanager
-    def _joined(self, feed: Feed[T]) -> Generator[None]:
+    def _joined(self, feed: Feed) -> Generator[None]:
         self._feeds.add(feed)
         try:
             yield
@@ -163,10 +191,13 @@ class SharedReader(Generic[T]):
             if not self._feeds and self._task is not None:
                 self._task.cancel()
                 self._task = None
+                self._recent.clear()
 
-    def _start(self, position: Position) -> None:
+    def _start(self, position: Position) -> int:
+        """Begin to read, unless that has begun; return the number of the next frame."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(position), name="stream-reader", context=Context())
+        return self._recent.end
 
     async def _run(self, position: Position) -> None:
         loop = asyncio.get_running_loop()
@@ -198,10 +229,12 @@ class SharedReader(Generic[T]):
         return page
 
     def _hand_out(self, frame: Frame[T]) -> None:
+        self._recent.add(frame)
         for feed in self._feeds:
-            feed.offer(frame)
+            feed.ring()
 
     def _give_up(self, error: Exception) -> None:
         self._failing_since = None
+        self._recent.clear()
         for feed in self._feeds:
             feed.end(error)

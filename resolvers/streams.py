@@ -5,7 +5,6 @@ from contextlib import aclosing
 from uuid import UUID
 
 from models.capabilities import Capability
-from models.sessions import SessionEvent
 from realtime.cursors import Position
 from realtime.shared import Feed
 from resolvers.access import requires
@@ -81,7 +80,7 @@ async def _follow(
     start = await context.read(begin)
     scope = context.viewer.impersonal()
     source = context.house.sources.of(stream, scope)
-    feed = Feed[SessionEvent]()
+    feed = Feed()
     held = await context.capabilities()
     with context.house.rights.watch(context.viewer, capability, held, feed.end) as watch:
         async with aclosing(source.reader.follow(start, feed)) as frames:

@@ -143,8 +143,8 @@ async def test_a_paused_follower_holds_a_bounded_amount_and_misses_nothing():
                 seen = table.rows
                 table.add(40)
                 await until(lambda below=seen: len(quick.rows) > below)
-                assert len(slow.feed._waiting) <= MOST_FRAMES
-                assert slow.feed._rows <= MOST_ROWS
+                assert len(table.reader._recent._frames) <= MOST_FRAMES
+                assert table.reader._recent._rows <= MOST_ROWS
         await until(lambda: len(slow.rows) == table.rows)
         assert slow.rows == quick.rows == list(range(1, table.rows + 1))
 
