@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from models.assignments import Assignment
-from services import assignments, assignments_monitor
+from services import assignments_monitor, plain
 from services import invitations as invitation_services
 from services.assignments_monitor import Bucket
 from services.invitations import Invited
@@ -12,7 +12,7 @@ from services.work import Work
 
 async def by_id(work: Work, ids: list[UUID]) -> list[Assignment | None]:
     """Return the assignments with these ids, in order; None where there is none to be seen."""
-    found = await assignments.by_ids(work, ids)
+    found = {row.id: row for row in await plain.by(work, Assignment, "id", ids)}
     return [found.get(one) for one in ids]
 
 

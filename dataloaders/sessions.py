@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from models.sessions import Answer, DeliverySession, SessionPaper
-from services import sessions, sessions_answers
+from services import plain, sessions, sessions_answers
 from services.work import Work
 
 
@@ -28,5 +28,5 @@ async def answers(work: Work, session_ids: list[UUID]) -> list[list[Answer]]:
 
 async def clock(work: Work, keys: list[str]) -> list[datetime]:
     """Return the database's clock, once for a whole operation: what is shown together is true at one instant."""
-    now = await work.now()
+    now = await plain.now(work)
     return [now for _ in keys]

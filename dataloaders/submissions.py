@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from models.submissions import ScoreVersion, Submission, SubmissionItem
-from services import submissions
+from services import plain, submissions
 from services.work import Work
 
 
@@ -15,7 +15,7 @@ async def by_id(work: Work, ids: list[UUID]) -> list[Submission | None]:
 
 async def by_session(work: Work, session_ids: list[UUID]) -> list[Submission | None]:
     """Return the submission of each session, in order; None where nothing was handed in."""
-    found = await submissions.of_sessions(work, session_ids)
+    found = {row.session_id: row for row in await plain.by(work, Submission, "session_id", session_ids)}
     return [found.get(session_id) for session_id in session_ids]
 
 

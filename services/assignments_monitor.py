@@ -17,7 +17,7 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.identity import User
 from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
-from services import assignments_policy, deadlines, invitations, sessions_status
+from services import assignments_policy, deadlines, invitations, plain, sessions_status
 from services.invitations import Invited
 from services.paging import Order, Page, PageRequest, paged
 from services.security import LockdownBrowser, Proctoring, SecurityLevel
@@ -106,17 +106,32 @@ async def rows(
     `planned` is the security level for those who have not started: a session keeps the one that was frozen into it.
     """
     target = AssignmentTarget
-    statement = _recipients(target.id, User, Invitation, DeliverySession, _bucket()).where(
+    shown_of = (User, Invitation, DeliverySession)
+    statement = _recipients(target.id, _bucket(), *(column for one in shown_of for column in plain.columns(one))).where(
         target.assignment_id == assignment_id,
         *_conditions(wanted, planned),
     )
     sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
     found = await paged(work, statement, [*sorting, Order(target.id)], page)
-    shown = [
-        Row(target_id, user, invitation, session, Bucket(bucket), _level(session, planned), as_of)
-        for target_id, user, invitation, session, bucket in found.rows
-    ]
+    shown = [_row(values, planned, as_of) for values in found.rows]
     return Page(shown, found.cursors, found.has_next, found.has_previous, found.total)
+
+
+def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
+    """Take a selected row apart: target, bucket, and the columns of person, invitation and session."""
+    to_person = 2 + len(plain.columns(User))
+    to_invitation = to_person + len(plain.columns(Invitation))
+    session = plain.row(DeliverySession, values[to_invitation:])
+    known = None if cast("UUID | None", session.id) is None else session
+    return Row(
+        values[0],
+        plain.row(User, values[2:to_person]),
+        plain.row(Invitation, values[to_person:to_invitation]),
+        known,
+        Bucket(values[1]),
+        _level(known, planned),
+        as_of,
+    )
 
 
 async def counts(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, dict[Bucket, int]]:

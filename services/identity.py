@@ -22,6 +22,7 @@ from models.identity import (
     UserStatus,
 )
 from realtime import topics
+from services import plain
 from services.refusals import InvalidInput
 from services.system_roles import SYSTEM_ROLES
 from services.work import Work
@@ -123,8 +124,7 @@ async def capabilities_of(
 
 async def people(work: Work, ids: Sequence[UUID]) -> dict[UUID, User]:
     """Return the people with these ids, those that exist."""
-    found = await work.session.scalars(select(User).where(User.id.in_(ids)))
-    return {user.id: user for user in found}
+    return {user.id: user for user in await plain.by(work, User, "id", ids)}
 
 
 async def tenant(work: Work) -> Tenant | None:

@@ -7,18 +7,18 @@ transaction. Answers, telemetry, handing in and expiry are `sessions_answers`, `
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from models.assignments import Assignment, Invitation
 from models.base import uuid7
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, sessions_paper
+from services import deadlines, plain, sessions_paper
 from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged
@@ -124,8 +124,7 @@ def _deadline(session: DeliverySession, started_at: datetime) -> datetime | None
 
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, DeliverySession]:
     """Return the sessions with these ids, those that the viewer may see."""
-    found = await work.session.scalars(select(DeliverySession).where(DeliverySession.id.in_(ids)))
-    return {session.id: session for session in found}
+    return {session.id: session for session in await plain.by(work, DeliverySession, "id", ids)}
 
 
 async def papers(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, SessionPaper]:
@@ -169,7 +168,7 @@ async def listed(
 ) -> Page[DeliverySession]:
     """List sessions of the viewer's org unit; without an order, the newest first."""
     row = DeliverySession
-    statement = select(row)
+    statement = cast("Select[Any]", select(*plain.columns(row)))
     if wanted.assignment_id is not None:
         statement = statement.where(row.assignment_id == wanted.assignment_id)
     if wanted.user_id is not None:
@@ -181,7 +180,8 @@ async def listed(
         statement = statement.where(shown_as_any(wanted.display_status))
     orders = [Order(_column(one.by), descending=one.descending) for one in order or [_NEWEST_FIRST]]
     last = Order(row.id, descending=orders[-1].descending)
-    return await paged(work, statement, [*orders, last], page)
+    found = await paged(work, statement, [*orders, last], page)
+    return replace(found, rows=[plain.row(row, values) for values in found.rows])
 
 
 _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)

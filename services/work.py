@@ -9,7 +9,7 @@ import asyncio
 import copy
 import hashlib
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Row
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
@@ -86,6 +86,7 @@ class Work:
         self.viewer = viewer
         self.topics: set[Topic] = set()
         self.committing = False
+        self._driver: Any = None
 
     async def now(self) -> datetime:
         """Return the database's clock at this statement; every rule about time uses it."""
@@ -94,6 +95,23 @@ class Work:
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Run a statement and return all of its rows."""
         return (await self.session.execute(statement, parameters)).all()
+
+    async def fetch(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
+        """Run a reading statement by the driver alone, in this transaction, and return its records.
+
+        What the session has not flushed is not seen.
+        """
+        if self._driver is None:
+            connection = await (await self.session.connection()).get_raw_connection()
+            adapter: Any = connection.dbapi_connection
+            if adapter._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with its own first statement only
+                await adapter._start_transaction()  # noqa: SLF001 - likewise
+            self._driver = connection.driver_connection
+        try:
+            return await self._driver.fetch(statement, *values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            lost = bool(self._driver.is_closed())
+            raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
     async def lock(self, *names: str) -> None:
         """Wait for the named locks and hold them until the transaction ends, in one order for everybody.

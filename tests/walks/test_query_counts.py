@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from services.work import Work
 from tests.walks import story
 from tests.walks.conftest import Live, document
 from tests.walks.story import Sitting
@@ -66,10 +67,18 @@ def counted(live: Live) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         statements.append(statement)
 
+    fetch = Work.fetch
+
+    async def fetched(work: Work, statement: str, *values: Any) -> Any:
+        statements.append(statement)
+        return await fetch(work, statement, *values)
+
     event.listen(engine, "after_cursor_execute", note)
+    Work.fetch = fetched
     try:
         yield statements
     finally:
+        Work.fetch = fetch
         event.remove(engine, "after_cursor_execute", note)
 
 

@@ -1,0 +1,66 @@
+import pytest
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from models.assignments import Assignment
+from models.base import uuid7
+from models.identity import User
+from models.sessions import DeliverySession
+from models.submissions import Submission
+from services import plain
+from services.sessions_expiry import submit
+from services.viewer import Viewer
+from tests.factories import sessions as factory
+
+
+@pytest.fixture(scope="module")
+async def candidate(world):
+    sitting = await factory.sitting(world)
+    candidate = await sitting.candidate()
+    await world.office.perform(candidate.viewer.elevated(), lambda work: submit(work, candidate.session_id))
+    return candidate
+
+
+@pytest.mark.parametrize("model", [Assignment, User, DeliverySession, Submission])
+async def test_a_plain_row_has_every_attribute_of_the_model_with_the_same_value(world, candidate, model):
+    async with world.office.snapshot(world.system) as work:
+        rows = {row.id: row for row in await work.session.scalars(select(model))}
+        shown = await plain.by(work, model, "id", list(rows))
+        (selected, *_) = await work.rows(select(*plain.columns(model)))
+    assert {row.id for row in shown} == set(rows)
+    keys = [attribute.key for attribute in inspect(model).column_attrs]
+    for row in [*shown, plain.row(model, selected)]:
+        assert {key: getattr(row, key) for key in keys} == {key: getattr(rows[row.id], key) for key in keys}
+        assert set(vars(row)) == set(keys)
+
+
+async def test_row_level_security_hides_foreign_rows_even_from_the_first_statement(world, candidate):
+    async with world.office.snapshot(Viewer.system(uuid7())) as work:
+        assert await plain.by(work, DeliverySession, "id", [candidate.session_id]) == []
+    async with world.office.snapshot(world.system) as work:
+        assert len(await plain.by(work, DeliverySession, "id", [candidate.session_id])) == 1
+
+
+async def test_plain_reads_see_the_same_snapshot_as_the_session(world, candidate):
+    async with world.office.snapshot(world.system) as early:
+        before = await plain.by(early, DeliverySession, "id", [candidate.session_id])
+        another = await candidate.sitting.candidate()
+        assert await plain.by(early, DeliverySession, "id", [another.session_id]) == []
+        unseen = select(DeliverySession).where(DeliverySession.id == another.session_id)
+        assert (await early.session.scalars(unseen)).all() == []
+        assert await plain.by(early, DeliverySession, "id", [candidate.session_id]) == before
+
+
+async def test_the_clock_is_the_database_s_with_the_office_s_shift(world):
+    async with world.office.snapshot(world.system) as work:
+        assert abs((await plain.now(work) - await work.now()).total_seconds()) < 5
+
+
+async def test_a_failing_statement_is_a_database_error_of_sqlalchemy_and_spoils_no_connection(world):
+    async with world.office.snapshot(world.system) as work:
+        with pytest.raises(DBAPIError) as refused:
+            await work.fetch("select 1 / 0")
+    assert refused.value.orig.sqlstate == "22012"
+    assert not refused.value.connection_invalidated
+    async with world.office.snapshot(world.system) as work:
+        assert (await work.fetch("select 1 as one"))[0]["one"] == 1
