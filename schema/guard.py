@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from graphql import (
     DocumentNode,
+    FieldsOnCorrectTypeRule,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -85,6 +86,7 @@ class QueryGuard(SchemaExtension):
         super().__init__(execution_context=execution_context)
         self._cost = 0
         self._is_known = False
+        self._unknown_fields = 0
 
     def on_parse(self) -> Iterator[None]:
         """Take a known document from the cache, or have it parsed with a limit on its tokens."""
@@ -123,6 +125,7 @@ class QueryGuard(SchemaExtension):
         measures = {id(node): reader.measure(node) for node in _operations(document)}
         measure = measures[id(operation)]
         self._cost = measure.cost
+        self._unknown_fields = reader.unknown
         _refuse_size(measure)
         if measure.introspects and not _may_introspect.get():
             raise IntrospectionForbidden
@@ -134,10 +137,13 @@ class QueryGuard(SchemaExtension):
             visit(document, _NulFinder())
         OverlapCounter(document).count()
         schema = _core(context)
-        rules = (*context.validation_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-        errors = validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=True)
-        if errors:
-            return errors
+        every = (*context.validation_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        # Where one rule finds errors enough, the others would read the whole document for nothing.
+        soon = (FieldsOnCorrectTypeRule,) if self._unknown_fields >= MAX_VALIDATION_ERRORS else ()
+        for rules in filter(None, (soon, every)):
+            errors = validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=True)
+            if errors:
+                return errors
         _known.keep(schema, text, document)
         return None
 

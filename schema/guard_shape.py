@@ -65,11 +65,13 @@ class ShapeReader:
     """Measures the operations of one document, with the variables of one request.
 
     A field costs 1 plus what it selects; `first`, `last` and `ids` multiply what it selects. `steps` counts the
-    selections that were read, which is what the tests hold down instead of a clock.
+    selections that were read, which is what the tests hold down instead of a clock, and `unknown` the fields that no
+    type has.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None) -> None:
         self.steps = 0
+        self.unknown = 0
         self._schema = schema
         self._variables = variables or {}
         self._defaults: dict[str, ValueNode] = {}
@@ -136,9 +138,11 @@ class ShapeReader:
     def _field(self, node: FieldNode, parent: GraphQLCompositeType | None) -> Measure:
         name = node.name.value
         introspects = name in {"__schema", "__type"}
+        definition = self._definition(name, parent)
+        if definition is None and parent is not None and name != "__typename":
+            self.unknown += 1
         if node.selection_set is None:
             return Measure(1, 1, introspects)
-        definition = self._definition(name, parent)
         inner_type = cast("object", get_named_type(cast("Any", definition).type)) if definition else None
         inner = self._level(node.selection_set, inner_type if is_composite_type(inner_type) else None)
         cost = min(ENDLESS, 1 + inner.cost * self._page(node, definition))
