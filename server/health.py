@@ -29,15 +29,23 @@ _FRESH = {"cache-control": "no-store"}
 def routes(house: House, live: LiveConnections) -> list[Route]:
     """Return the routes of both questions; neither answer says anything that is secret."""
     head = run.head_on_disk()
+    was_up = True
 
     async def revision() -> str | None:
-        """Return the database's revision; None when it does not answer."""
+        """Return the database's revision; None when it does not answer. Each change is logged once."""
+        nonlocal was_up
         try:
             async with asyncio.timeout(PATIENCE), house.office.snapshot(Viewer.anonymous()) as work:
-                return str((await work.rows(_REVISION))[0].version_num)
+                found = str((await work.rows(_REVISION))[0].version_num)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("health.database_down", cause=type(error).__name__)
+            if was_up:
+                log.warning("health.database_down", cause=type(error).__name__)
+            was_up = False
             return None
+        if not was_up:
+            log.info("health.database_up")
+        was_up = True
+        return found
 
     async def healthz(_request: Request) -> JSONResponse:
         if await revision() is None:

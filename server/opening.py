@@ -66,7 +66,7 @@ async def owned(settings: Settings, cluster: Cluster | None) -> DatabaseAddress:
             await office.close()
         return address
 
-    return await _persistently(attempt, _is_away)
+    return await persistently(attempt)
 
 
 async def joined(settings: Settings) -> DatabaseAddress:
@@ -77,15 +77,15 @@ async def joined(settings: Settings) -> DatabaseAddress:
         await database.require_current(address)
         return address
 
-    return await _persistently(attempt, lambda error: isinstance(error, SetupError) or _is_away(error))
+    return await persistently(attempt, lambda error: isinstance(error, SetupError) or is_away(error))
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the database is only not there at the moment."""
     return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
-async def _persistently(attempt: Callable[[], Awaitable[T]], may_pass: Callable[[Exception], bool]) -> T:
+async def persistently(attempt: Callable[[], Awaitable[T]], may_pass: Callable[[Exception], bool] = is_away) -> T:
     """Try until it works, with growing pauses and one line in the log for each new reason to wait."""
     pause, told = FIRST_PAUSE, ""
     while True:
@@ -150,11 +150,24 @@ class Gate:
             service = await self._prepare()
             async with service.app.router.lifespan_context(service.app):
                 self._service = service
-                await self._opened(service)
-                await over.wait()
+                await self._tell(service, over)
         except Exception as error:  # noqa: BLE001 - whoever started us raises it again, after everything is closed
             self.failure = error
             self.failed()
+
+    async def _tell(self, service: Service, over: asyncio.Event) -> None:
+        """Announce the service, even if its database goes away again just now, and stay until it is over."""
+        ending = asyncio.create_task(over.wait())
+        telling = asyncio.create_task(persistently(lambda: self._opened(service)))
+        await asyncio.wait({ending, telling}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if telling.done():
+                telling.result()
+                await ending
+        finally:
+            for task in (ending, telling):
+                task.cancel()
+            await asyncio.wait({ending, telling})
 
 
 def _not_yet(path: str) -> JSONResponse:

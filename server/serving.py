@@ -102,7 +102,7 @@ async def _keep_workers(
 
     async def make_ready() -> None:
         service = build(settings, await opening.owned(settings, cluster))
-        await _announce(settings, listener, service)
+        await opening.persistently(partial(_announce, settings, listener, service))
         await service.house.office.close()
 
     folder = settings.data / f"metrics-{listener.getsockname()[1]}"
@@ -130,6 +130,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _announce(settings: Settings, listener: socket.socket, service: Service) -> None:
     base = f"http://{settings.host}:{listener.getsockname()[1]}"
+    personas = {role: await demonstration.persona(service.house.office, "demo", role) for role in SHOWN_ROLES}
     console = Console(soft_wrap=True, highlight=False)
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, path in (
@@ -142,7 +143,6 @@ async def _announce(settings: Settings, listener: socket.socket, service: Servic
     console.print(table)
     console.print("\nAccess tokens of the demonstration tenant, good for 24 hours:")
     now = datetime.now(UTC)
-    for role in SHOWN_ROLES:
-        persona = await demonstration.persona(service.house.office, "demo", role)
+    for role, persona in personas.items():
         console.print(f"  {role:<9} {access_token(service.house.tokens, persona, now)}")
     console.print("\nStop with Ctrl-C.")

@@ -1,12 +1,13 @@
 """What operators may do to a running installation: several workers, any order of starting, kills, restarts."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -44,6 +45,16 @@ def workers_of(served: Served) -> list[int]:
     return [int(pid) for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@contextlib.contextmanager
+def with_workers(data: Path) -> Iterator[Served]:
+    """Two workers, and nothing left of them whatever the test does."""
+    served = launch(data, arguments=("--workers", "2"))
+    try:
+        yield served
+    finally:
+        served.end(signal.SIGKILL)
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[tuple[Cluster, str]]:
     """A PostgreSQL of the operator's own, stopped, and its address."""
@@ -63,8 +74,7 @@ async def database(tmp_path: Path) -> AsyncIterator[tuple[Cluster, str]]:
 
 
 async def test_workers_die_and_come_back_and_the_parents_end_is_the_end_of_all(record_property):
-    with data_directory() as data:
-        served = launch(data, arguments=("--workers", "2"))
+    with data_directory() as data, with_workers(data) as served:
         port = int(served.port)
         await until(lambda: served.complained.count("bell.connected") == 2, SOON)
         first = await asyncio.to_thread(workers_of, served)
@@ -83,17 +93,17 @@ async def test_workers_die_and_come_back_and_the_parents_end_is_the_end_of_all(r
         seconds = wait_until_quiet(data, SOON)
         record_property("parent killed, until nothing was left, seconds", seconds)
         assert seconds is not None
-        again = launch(data, arguments=("--workers", "2"))
-        async with again.visited() as live, live.socket(again.tokens["proctor"]) as proctor:
-            assert await asyncio.to_thread(again.end, signal.SIGTERM) == 0
-            with pytest.raises(websockets.ConnectionClosedError) as goodbye:
-                await proctor.recv()
-            assert goodbye.value.rcvd is not None
-            assert goodbye.value.rcvd.code == 1012
-            assert goodbye.value.rcvd.reason.endswith("retryAfterMs=1000")
-        assert is_quiet(data)
-        assert "Traceback" not in again.complained
-        assert not (data / f"metrics-{again.port}").exists()
+        with with_workers(data) as again:
+            async with again.visited() as live, live.socket(again.tokens["proctor"]) as proctor:
+                assert await asyncio.to_thread(again.end, signal.SIGTERM) == 0
+                with pytest.raises(websockets.ConnectionClosedError) as goodbye:
+                    await proctor.recv()
+                assert goodbye.value.rcvd is not None
+                assert goodbye.value.rcvd.code == 1012
+                assert goodbye.value.rcvd.reason.endswith("retryAfterMs=1000")
+            assert is_quiet(data)
+            assert "Traceback" not in again.complained
+            assert not (data / f"metrics-{again.port}").exists()
 
 
 async def test_two_servers_and_a_dead_redis_before_their_database(database, record_property):
