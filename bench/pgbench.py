@@ -18,7 +18,8 @@ _SCRIPT = """
 begin;
 {scope}
 insert into session_events (org_unit_id, session_id, assignment_id, at, id, seq, kind, client_at, payload)
-select '{unit}', '{session}', '{assignment}', now(), uuidv7(), cast(:base as bigint) + e.n, e.kind, e.client_at, e.payload
+select '{unit}', '{session}', '{assignment}', now(), uuidv7(),
+ cast(:base as bigint) + e.n, e.kind, e.client_at, e.payload
 from jsonb_to_recordset('{events}') as e(n int, kind text, client_at timestamptz, payload jsonb);
 commit;
 """

@@ -145,7 +145,8 @@ async def more_events(connection: Connection, world: World, session_ids: Sequenc
     """Append so many events to an assignment, in turn over these sessions."""
     await connection.execute(
         "insert into session_events (tenant_id, org_unit_id, session_id, assignment_id, at, id, seq, kind, payload)"
-        " select $1, $2, ($4::uuid[])[1 + n % cardinality($4::uuid[])], $3, now(), uuidv7(), $5::bigint + n, 'tab_switch', '{}'"
+        " select $1, $2, ($4::uuid[])[1 + n % cardinality($4::uuid[])], $3, now(), uuidv7(),"
+        " $5::bigint + n, 'tab_switch', '{}'"
         " from generate_series(1, $6::int) n",
         UUID(world.scope["app.tenant_id"]),
         world.org_unit_id,
