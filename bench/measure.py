@@ -133,8 +133,12 @@ def cpu(pid: int) -> float:
 
 def cpu_of_family(pid: int) -> float:
     """Return the CPU time of a process, its children, and those of its children that have ended."""
+    spent = 0.0
+    for child in _children(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended, and is counted below
+            spent += cpu(child)
     ended = _stat(pid)
-    return cpu(pid) + (int(ended[13]) + int(ended[14])) * _TICK + sum(cpu(child) for child in _children(pid))
+    return spent + cpu(pid) + (int(ended[13]) + int(ended[14])) * _TICK
 
 
 def _stat(pid: int) -> list[str]:
