@@ -32,10 +32,15 @@ PATIENCE = 60.0
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody listens on, below those that the system gives to outgoing connections.
+
+    A port from among those could be taken by a client while the process that listens on it is down.
+    """
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 20000 and 30000")
 
 
 @dataclass(slots=True)
