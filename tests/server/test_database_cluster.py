@@ -125,7 +125,7 @@ async def test_restart_keeps_the_data_and_is_quick(data: Path) -> None:
         await run_in(cluster, "insert into kept values (7)")
     began = time.monotonic()
     with Cluster(data) as cluster:
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert await run_in(cluster, "select n from kept") == 7
 
 

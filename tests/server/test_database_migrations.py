@@ -76,7 +76,7 @@ assert "alembic" not in sys.modules
     await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=True)
     began = time.monotonic()
     await migrate(database)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
 
 
 def test_the_newest_revision_is_read_from_the_files(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ async def test_stream_ends_with_its_token(toy: Toy) -> None:
     begun = loop.time()
     async with stream(toy, "subscription { silence }", caller="ada~0.3") as events:
         found = await events.rest()
-    assert loop.time() - begun < 1.3
+    assert loop.time() - begun < 5
     assert [name for name, _ in found] == ["next", "complete"]
     assert found[0][1]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert toy.scene.running["silence"] == 0

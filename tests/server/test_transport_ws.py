@@ -205,7 +205,7 @@ async def test_expired_token_cancels_then_closes(toy: Toy) -> None:
         await subscribe(socket, "1", "subscription { ticks }")
         await subscribe(socket, "2", "subscription { silence }")
         assert (await closed(socket))[0] == 4401
-        assert loop.time() - begun < 1.3
+        assert loop.time() - begun < 5
     assert toy.scene.running["ticks"] == toy.scene.running["silence"] == 0
     assert toy.scene.opened == toy.scene.closed
 
