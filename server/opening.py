@@ -81,8 +81,10 @@ async def joined(settings: Settings) -> DatabaseAddress:
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the database is only not there at the moment."""
-    return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    """Whether the database is only not there at the moment; SQLAlchemy wraps what the driver said."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(getattr(error.orig, "__cause__", None), _AWAY)
+    return isinstance(error, _AWAY)
 
 
 async def persistently(attempt: Callable[[], Awaitable[T]], may_pass: Callable[[Exception], bool] = is_away) -> T:
