@@ -25,7 +25,7 @@ IMPORT_CHUNK: Final = 100
 PASS_SHARE: Final = 26 / 35
 """What the amateur radio examinations ask for: 26 of 35."""
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 """Seconds after the last candidate in which everything has to be told and settled."""
 
 
