@@ -4,10 +4,8 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 
-from models.identity import TenantEntry
-from services import sessions_expiry
+from services import identity, sessions_expiry
 from services.viewer import Viewer
 from services.work import Office, Work
 
@@ -20,7 +18,7 @@ log = structlog.get_logger(__name__)
 async def tenants(office: Office) -> list[UUID]:
     """Return the ids of all tenants: the one thing that may be read without a scope."""
     async with office.snapshot(Viewer.anonymous()) as work:
-        return [row.id for row in await work.rows(select(TenantEntry.id).order_by(TenantEntry.id))]
+        return await identity.tenant_ids(work)
 
 
 async def sweep(office: Office, *, batch: int = LARGEST_BATCH) -> int:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from models.base import uuid7
-from models.identity import OrgUnit, Role, Tenant, TenantEntry, User, UserRole
+from models.identity import OrgUnit, Role, Tenant, User, UserRole
 from services import identity
 from services.refusals import NotFound
 from services.viewer import Viewer
@@ -77,7 +77,7 @@ async def _missing(office: Office) -> list[str]:
 async def _find(office: Office, slug: str) -> UUID | None:
     """Return the id of the tenant with a slug, asking each tenant in its own scope."""
     async with office.snapshot(Viewer.anonymous()) as work:
-        ids = [row.id for row in await work.rows(select(TenantEntry.id).order_by(TenantEntry.id))]
+        ids = await identity.tenant_ids(work)
     for tenant_id in ids:
         async with office.snapshot(Viewer.system(tenant_id)) as work:
             if await work.session.scalar(select(Tenant.slug)) == slug:
