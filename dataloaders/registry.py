@@ -3,25 +3,76 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar, cast
-
-from strawberry.dataloader import DataLoader
+from typing import Any, Final, Generic, TypeVar, cast
 
 from services.work import Work
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+LARGEST_BATCH: Final = 500
+"""How many keys one statement is given."""
+
 Reading = Callable[[], AbstractAsyncContextManager[Work]]
 Batch = Callable[[Work, list[K]], Awaitable[Sequence[V]]]
 
 
-class SharedLoader(DataLoader[K, V]):
-    """A loader whose answers are shared: a field that is cancelled, as its sibling failed, cancels no other's."""
+class Loader(Generic[K, V]):
+    """Reads values by key, each key once in an operation, and together what is asked for at the same time.
 
-    def load(self, key: K) -> Awaitable[V]:
-        """Return the value of `key`, to be awaited once."""
-        return asyncio.shield(super().load(key))
+    Whoever asks for many keys waits once, not once for each. A field that is cancelled, as its sibling failed, takes
+    no value from the others: reading goes on without it.
+    """
+
+    def __init__(self, reading: Reading, batch: Batch[K, V]) -> None:
+        self._reading = reading
+        self._batch = batch
+        self._known: dict[K, V] = {}
+        self._waiting: dict[K, None] = {}
+        self._read: asyncio.Task[None] | None = None
+        self._reads: dict[K, asyncio.Task[None]] = {}
+
+    async def load(self, key: K) -> V:
+        """Return the value of `key`."""
+        if key not in self._known:
+            await self._wait([key])
+        return self._known[key]
+
+    async def load_many(self, keys: Sequence[K]) -> list[V]:
+        """Return the values of `keys`, in order."""
+        unknown = [key for key in keys if key not in self._known]
+        if unknown:
+            await self._wait(unknown)
+        return [self._known[key] for key in keys]
+
+    async def _wait(self, keys: Sequence[K]) -> None:
+        for key in keys:
+            if key not in self._reads:
+                if self._read is None:
+                    self._read = asyncio.get_running_loop().create_task(self._run())
+                    self._read.add_done_callback(_seen)
+                self._waiting[key] = None
+                self._reads[key] = self._read
+        for task in dict.fromkeys(self._reads[key] for key in keys):
+            await asyncio.shield(task)
+
+    async def _run(self) -> None:
+        """Read all that was asked for until now: one turn of the loop is left to whoever asks side by side."""
+        await asyncio.sleep(0)
+        keys, self._waiting, self._read = list(self._waiting), {}, None
+        for start in range(0, len(keys), LARGEST_BATCH):
+            part = keys[start : start + LARGEST_BATCH]
+            async with self._reading() as work:
+                found = await self._batch(work, part)
+            if len(found) != len(part):
+                raise LookupError(f"A batch answered {len(found)} values for {len(part)} keys.")
+            self._known.update(zip(part, found, strict=True))
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take note of a failure that perhaps nobody waits for any more; whoever does is told."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Loaders:
@@ -29,15 +80,11 @@ class Loaders:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._loaders: dict[object, SharedLoader[Any, Any]] = {}
+        self._loaders: dict[object, Loader[Any, Any]] = {}
 
-    def of(self, batch: Batch[K, V]) -> SharedLoader[K, V]:
+    def of(self, batch: Batch[K, V]) -> Loader[K, V]:
         """Return this operation's loader for a batch function."""
-        if batch not in self._loaders:
-
-            async def load(keys: list[K]) -> Sequence[V]:
-                async with self._reading() as work:
-                    return await batch(work, keys)
-
-            self._loaders[batch] = SharedLoader(load_fn=load, max_batch_size=500)
-        return cast("SharedLoader[K, V]", self._loaders[batch])
+        loader = self._loaders.get(batch)
+        if loader is None:
+            loader = self._loaders[batch] = Loader(self._reading, batch)
+        return cast("Loader[K, V]", loader)

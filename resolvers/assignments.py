@@ -71,6 +71,12 @@ async def assignment(context: Context, assignment_id: UUID | None) -> Assignment
 
 
 @requires(Capability.ASSIGNMENTS_READ)
+async def assignments_by_id(context: Context, ids: Sequence[UUID]) -> list[Assignment | None]:
+    """Return assignments that the viewer may see, in order."""
+    return await context.loaders.of(loaders.by_id).load_many(ids)
+
+
+@requires(Capability.ASSIGNMENTS_READ)
 async def assignments_page(
     context: Context,
     wanted: assignments.Filter,
@@ -127,11 +133,11 @@ async def monitor(
     return await context.read(read)
 
 
-async def outcome(context: Context, session_id: UUID) -> str | None:
-    """Return the outcome of what a session handed in; None also without the right to read submissions."""
+async def outcomes(context: Context, session_ids: Sequence[UUID]) -> Sequence[str | None]:
+    """Return the outcomes of sessions, in order; none without the right to read submissions."""
     if Capability.SUBMISSIONS_READ not in await context.capabilities():
-        return None
-    return await context.loaders.of(loaders.outcomes).load(session_id)
+        return [None] * len(session_ids)
+    return await context.loaders.of(loaders.outcomes).load_many(session_ids)
 
 
 async def creator(context: Context, row: Assignment) -> User | None:

@@ -30,6 +30,12 @@ async def session(context: Context, session_id: UUID | None) -> DeliverySession 
 
 
 @requires(Capability.SESSIONS_READ)
+async def sessions_by_id(context: Context, ids: Sequence[UUID]) -> list[DeliverySession | None]:
+    """Return sessions, in order; None where there is none to be seen."""
+    return await context.loaders.of(loaders.by_id).load_many(ids)
+
+
+@requires(Capability.SESSIONS_READ)
 async def sessions_page(
     context: Context,
     wanted: Filter,
@@ -40,12 +46,18 @@ async def sessions_page(
     return await context.read(sessions.listed, wanted, order, page)
 
 
+async def of_events(context: Context, ids: Sequence[UUID]) -> list[DeliverySession]:
+    """Return the sessions of events that the viewer may see, in order."""
+    found = await context.loaders.of(loaders.by_id).load_many(ids)
+    seen = [one for one in found if one is not None]
+    if len(seen) < len(ids):
+        raise LookupError(f"A session of {len(ids)} events cannot be seen.")
+    return seen
+
+
 async def of_event(context: Context, session_id: UUID) -> DeliverySession:
     """Return the session of an event that the viewer may see."""
-    found = await context.loaders.of(loaders.by_id).load(session_id)
-    if found is None:
-        raise LookupError(f"The session {session_id} of an event cannot be seen.")
-    return found
+    return (await of_events(context, [session_id]))[0]
 
 
 async def clock(context: Context) -> datetime:
@@ -54,9 +66,9 @@ async def clock(context: Context) -> datetime:
 
 
 @requires(Capability.SUBMISSIONS_READ)
-async def submission(context: Context, session_id: UUID) -> Submission | None:
-    """Return what was handed in for a session."""
-    return await _handed_in(context, session_id)
+async def submissions_of(context: Context, session_ids: Sequence[UUID]) -> list[Submission | None]:
+    """Return what was handed in for sessions, in order."""
+    return await context.loaders.of(submission_loaders.by_session).load_many(session_ids)
 
 
 @candidate

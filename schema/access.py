@@ -81,3 +81,8 @@ def told(description: str, **options: Any) -> Any:
 def says(description: str, **options: Any) -> Any:
     """Describe an argument."""
     return strawberry.argument(description=description, **options)
+
+
+async def alone(many: Any, info: Info, one: Any) -> Any:
+    """Answer a field of one object by what answers it for many."""
+    return (await many(info.context, [one]))[0]

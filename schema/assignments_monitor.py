@@ -1,6 +1,6 @@
 """The monitor: every recipient of an assignment, how far they are, and the cursor of the live stream."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +11,12 @@ from resolvers import assignments, sessions
 from resolvers.assignments import Monitored
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, Requires, ask, told
+from schema.access import Info, Requires, alone, ask, told
 from schema.connections import Edge, OrderDirection, PageInfo, connect
 from schema.enums import closed_set
 from schema.identity import User
 from schema.nodes import global_id
+from schema.plans import together
 from schema.policy import SecurityLevel
 from services.assignments_monitor import LARGEST_PAGE, LONGEST_SEARCH, Bucket, MonitorOrder, Row
 from services.assignments_monitor import Filter as Wanted
@@ -94,6 +95,22 @@ class BucketCounts:
         )
 
 
+async def _sessions(context: Context, shown: Sequence["MonitorRow"]) -> list["Session | None"]:
+    from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
+
+    ids = [one.row.session.id for one in shown if one.row.session is not None]
+    found = dict(zip(ids, await sessions.sessions_by_id(context, ids), strict=True))
+    rows = [None if one.row.session is None else found[one.row.session.id] for one in shown]
+    return [row and Session.of(row) for row in rows]
+
+
+async def _outcomes(context: Context, shown: Sequence["MonitorRow"]) -> list[Outcome | None]:
+    ids = [one.row.session.id for one in shown if one.row.session is not None]
+    found = dict(zip(ids, await assignments.outcomes(context, ids), strict=True))
+    told = [None if one.row.session is None else found[one.row.session.id] for one in shown]
+    return [None if one is None else Outcome(one) for one in told]
+
+
 @strawberry.type(description="One recipient in the monitor, with their latest attempt.")
 class MonitorRow:
     """A row of the monitor."""
@@ -124,24 +141,19 @@ class MonitorRow:
         return Invitation.of(self.row.invited)
 
     @ask(sessions.session, "The session of the latest attempt; null before the first.")
+    @together(_sessions)
     async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")] | None:
         """Show the session."""
-        from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
-
-        if self.row.session is None:
-            return None
-        found = await sessions.session(info.context, self.row.session.id)
-        return found and Session.of(found)
+        return await alone(_sessions, info, self)
 
     @strawberry.field(
         description="The outcome by the score that counts; null before anything was handed in, and without the right.",
         directives=[Requires(capability="submissions.read")],
     )
+    @together(_outcomes)
     async def outcome(self, info: Info) -> Outcome | None:
         """Show the outcome."""
-        session = self.row.session
-        found = None if session is None else await assignments.outcome(info.context, session.id)
-        return None if found is None else Outcome(found)
+        return await alone(_outcomes, info, self)
 
     @classmethod
     def of(cls, row: Row) -> "MonitorRow":

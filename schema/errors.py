@@ -21,9 +21,9 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
+from schema.executor import PlanningExecutor
 from schema.guard import QueryGuard
 from schema.guard_deadline import OperationDeadline
-from schema.sharing import SharingExecutor
 from services.refusals import BadUserInput, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
@@ -157,7 +157,7 @@ class EvaliumSchema(Schema):
             raise ValueError("sort_schema breaks unions at run time; sort in the script that prints the SDL")
         config.disable_field_suggestions = True
         guarded = (QueryGuard, OperationDeadline, *extensions)
-        others.setdefault("execution_context_class", SharingExecutor)
+        others.setdefault("execution_context_class", PlanningExecutor)
         super().__init__(query, mutation, subscription, extensions=guarded, config=config, **others)  # pyright: ignore[reportUnknownMemberType] - Strawberry's annotation
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: FBT001, FBT002 - Strawberry's signature

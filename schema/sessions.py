@@ -1,5 +1,6 @@
 """Sessions as staff see them: who, how far, under which limits, and what became of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,11 +8,13 @@ import strawberry
 
 from models.sessions import DeliverySession, SessionState
 from resolvers import assignments, identity, sessions
+from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, ask, says, told
+from schema.access import Info, alone, ask, says, told
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
+from schema.plans import together
 from schema.policy import Limits, SecurityLevel
 from services import deadlines, sessions_status
 from services import policy as policies
@@ -22,6 +25,38 @@ from services.sessions_status import DisplayStatus
 if TYPE_CHECKING:
     from schema.assignments import Assignment
     from schema.submissions import Submission
+
+
+async def _statuses(context: Context, shown: Sequence["Session"]) -> list[DisplayStatus]:
+    now = await sessions.clock(context)
+    return [sessions_status.status_of(one.row, now) for one in shown]
+
+
+async def _remaining(context: Context, shown: Sequence["Session"]) -> list[int | None]:
+    now = await sessions.clock(context) if any(one.row.state == SessionState.ACTIVE for one in shown) else None
+    return [
+        deadlines.seconds_remaining(one.row.deadline_at, now) if now and one.row.state == SessionState.ACTIVE else None
+        for one in shown
+    ]
+
+
+async def _candidates(context: Context, shown: Sequence["Session"]) -> list[User | None]:
+    people = await identity.people(context, [one.row.user_id for one in shown])
+    return [person and User.of(person) for person in people]
+
+
+async def _assignments(context: Context, shown: Sequence["Session"]) -> list["Assignment | None"]:
+    from schema.assignments import Assignment  # noqa: PLC0415 - the types refer to each other
+
+    rows = await assignments.assignments_by_id(context, [one.row.assignment_id for one in shown])
+    return [row and Assignment.of(row) for row in rows]
+
+
+async def _submissions(context: Context, shown: Sequence["Session"]) -> list["Submission | None"]:
+    from schema.submissions import Submission  # noqa: PLC0415 - the types refer to each other
+
+    rows = await sessions.submissions_of(context, [one.row.id for one in shown])
+    return [row and Submission.of(row) for row in rows]
 
 
 @strawberry.type(description="One attempt of one person at an assignment.")
@@ -48,16 +83,16 @@ class Session(Node):
     version: int = told("Counts changes of state; a command names the one it was decided on.")
 
     @strawberry.field(description="What a proctor is shown; EXPIRED as soon as the time is over.")
+    @together(_statuses)
     async def display_status(self, info: Info) -> DisplayStatus:
         """Tell the status as of this operation."""
-        return sessions_status.status_of(self.row, await sessions.clock(info.context))
+        return await alone(_statuses, info, self)
 
     @strawberry.field(description="Whole seconds to the deadline, never below 0; null while no clock runs.")
+    @together(_remaining)
     async def seconds_remaining(self, info: Info) -> int | None:
         """Tell how much time is left."""
-        if self.row.state != SessionState.ACTIVE:
-            return None
-        return deadlines.seconds_remaining(self.row.deadline_at, await sessions.clock(info.context))
+        return await alone(_remaining, info, self)
 
     @strawberry.field(description="The limits as they were frozen into this session, each with its source.")
     def policy(self) -> Limits:
@@ -70,26 +105,22 @@ class Session(Node):
         return policies.from_json(self.row.policy).security.value.level
 
     @strawberry.field(description="Whose session it is.")
+    @together(_candidates)
     async def candidate(self, info: Info) -> User | None:
         """Show the candidate."""
-        person = await identity.person(info.context, self.row.user_id)
-        return person and User.of(person)
+        return await alone(_candidates, info, self)
 
     @ask(assignments.assignment, "The assignment that it belongs to.")
+    @together(_assignments)
     async def assignment(self, info: Info) -> Annotated["Assignment", strawberry.lazy("schema.assignments")] | None:
         """Show the assignment."""
-        from schema.assignments import Assignment  # noqa: PLC0415 - the types refer to each other
+        return await alone(_assignments, info, self)
 
-        row = await assignments.assignment(info.context, self.row.assignment_id)
-        return row and Assignment.of(row)
-
-    @ask(sessions.submission, "What was handed in; null before, and when it never was started.")
+    @ask(sessions.submissions_of, "What was handed in; null before, and when it never was started.")
+    @together(_submissions)
     async def submission(self, info: Info) -> Annotated["Submission", strawberry.lazy("schema.submissions")] | None:
         """Show the submission."""
-        from schema.submissions import Submission  # noqa: PLC0415 - the types refer to each other
-
-        row = await sessions.submission(info.context, self.row.id)
-        return row and Submission.of(row)
+        return await alone(_submissions, info, self)
 
     @classmethod
     def of(cls, row: DeliverySession) -> "Session":

@@ -1,6 +1,6 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +9,11 @@ import strawberry
 from models.sessions import EventKind
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
-from schema.access import Info, ask, follow, says, told
+from resolvers.context import Context
+from schema.access import Info, alone, ask, follow, says, told
 from schema.enums import closed_set
 from schema.nodes import local_id
+from schema.plans import together
 from services.refusals import BadUserInput
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ closed_set(
 )
 
 
+async def _sessions(context: Context, shown: Sequence["SessionEvent"]) -> list["Session"]:
+    from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
+
+    return [Session.of(row) for row in await sessions.of_events(context, [one.row.session_id for one in shown])]
+
+
 @strawberry.interface(description="Something that happened in a session. Rows are never changed or removed.")
 class SessionEvent:
     """What every event says; a client that has never heard of a kind can still show it."""
@@ -52,11 +60,10 @@ class SessionEvent:
     reason: str | None = told("Why, where a person decided it.")
 
     @strawberry.field(description="The session as it is now; it may have moved on since this event.")
+    @together(_sessions)
     async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")]:
         """Show the session."""
-        from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
-
-        return Session.of(await sessions.of_event(info.context, self.row.session_id))
+        return await alone(_sessions, info, self)
 
 
 @strawberry.interface(description="Something that happened at one item of the paper.")
