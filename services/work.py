@@ -9,13 +9,14 @@ import asyncio
 import copy
 import hashlib
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
+import orjson
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
@@ -23,9 +24,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from models.activity import Activity
 from realtime.topics import Topic
@@ -78,15 +80,40 @@ def _hand_over_variables(session: Session, _transaction: SessionTransaction, con
     driver.variables = session.info["variables"]
 
 
+@contextmanager
+def _translated(statement: str, driver: Any) -> Generator[None]:
+    """Raise the driver's failures as SQLAlchemy would, so that there is one kind of them."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        lost = bool(driver.is_closed())
+        raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
+
+
 class Work:
     """One transaction as one viewer. Services flush; leaving the work commits."""
 
-    def __init__(self, session: AsyncSession, viewer: Viewer) -> None:
-        self.session = session
+    def __init__(self, session: AsyncSession | Callable[[], AsyncSession], viewer: Viewer, driver: Any = None) -> None:
+        self._session = session
         self.viewer = viewer
         self.topics: set[Topic] = set()
         self.committing = False
-        self._driver: Any = None
+        self.read_at: datetime | None = None
+        """When the rows of a snapshot were read, once a statement has told; a writing work has no such instant."""
+        self.is_snapshot = driver is not None
+        self._driver = driver
+
+    @property
+    def session(self) -> AsyncSession:
+        """The ORM's session; a work that reads by the driver alone makes none."""
+        if not isinstance(self._session, AsyncSession):
+            self._session = self._session()
+        return self._session
+
+    @property
+    def opened(self) -> AsyncSession | None:
+        """The ORM's session, if there was any need for it."""
+        return self._session if isinstance(self._session, AsyncSession) else None
 
     async def now(self) -> datetime:
         """Return the database's clock at this statement; every rule about time uses it."""
@@ -107,11 +134,8 @@ class Work:
             if adapter._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with its own first statement only
                 await adapter._start_transaction()  # noqa: SLF001 - likewise
             self._driver = connection.driver_connection
-        try:
+        with _translated(statement, self._driver):
             return await self._driver.fetch(statement, *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            lost = bool(self._driver.is_closed())
-            raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
     async def lock(self, *names: str) -> None:
         """Wait for the named locks and hold them until the transaction ends, in one order for everybody.
@@ -179,13 +203,13 @@ class Office:
             max_overflow=0,
             pool_timeout=10,
             hide_parameters=True,
+            json_deserializer=orjson.loads,
             connect_args={
                 "connection_class": TenantConnection,
                 "timeout": 5,
                 "server_settings": {"timezone": "UTC", "jit": "off", "application_name": "evalium"},
             },
         )
-        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -204,15 +228,18 @@ class Office:
         return other
 
     def _session(self, engine: AsyncEngine, viewer: Viewer) -> AsyncSession:
-        variables = viewer.variables()
-        if self._shift:
-            variables["app.clock_shift"] = f"{self._shift.total_seconds()} seconds"
         return AsyncSession(
             engine,
             sync_session_class=_ScopedSession,
             expire_on_commit=False,
-            info={"variables": variables},
+            info={"variables": self._variables(viewer)},
         )
+
+    def _variables(self, viewer: Viewer) -> dict[str, str]:
+        variables = viewer.variables()
+        if self._shift:
+            variables["app.clock_shift"] = f"{self._shift.total_seconds()} seconds"
+        return variables
 
     @asynccontextmanager
     async def work(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
@@ -228,9 +255,50 @@ class Office:
 
     @asynccontextmanager
     async def snapshot(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
-        """Open a read-only transaction that sees one consistent state throughout."""
-        async with self._session(self._snapshots, viewer) as session:
-            yield Work(session, viewer)
+        """Open a read-only transaction that sees one consistent state throughout.
+
+        It is begun and ended by the driver alone; the ORM is put on top only where `Work.session` is asked for.
+        """
+        async with self._borrowed() as connection:
+            adapter: Any = connection.dbapi_connection
+            driver = adapter.driver_connection
+            driver.variables = self._variables(viewer)
+            adapter.isolation_level, adapter.readonly = "repeatable_read", True
+            work = Work(lambda: self._session_on(connection), viewer, driver)
+            try:
+                with _translated("BEGIN", driver):
+                    await adapter._start_transaction()  # noqa: SLF001 - the session, if there will be one, finds it begun
+                yield work
+            finally:
+                if work.opened is not None:
+                    await work.opened.close()
+                transaction, adapter._transaction = adapter._transaction, None  # noqa: SLF001 - likewise
+                adapter.isolation_level, adapter.readonly = None, False
+                if transaction is not None and not driver.is_closed():
+                    with _translated("ROLLBACK", driver):
+                        await transaction.rollback()
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncGenerator[PoolProxiedConnection, None]:
+        """Lend one connection of the pool; one that was lost while it lay there is replaced."""
+        sync = self._engine.sync_engine
+        connection = await greenlet_spawn(sync.raw_connection)
+        while cast("Any", connection).driver_connection.is_closed():
+            connection.invalidate()
+            await greenlet_spawn(connection.close)
+            connection = await greenlet_spawn(sync.raw_connection)
+        driver = cast("Any", connection).driver_connection
+        try:
+            yield connection
+        finally:
+            if driver.is_closed():
+                connection.invalidate()
+            await asyncio.shield(greenlet_spawn(connection.close))
+
+    def _session_on(self, connection: PoolProxiedConnection) -> AsyncSession:
+        """Put the ORM on a connection whose transaction the driver has begun."""
+        bound = AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection))
+        return AsyncSession(bound, expire_on_commit=False)
 
     async def perform(self, viewer: Viewer, act: Callable[[Work], Awaitable[R]], *, repeatable: bool = False) -> R:
         """Run `act` in a work and commit; try again when the database rolled it back or the connection broke.
