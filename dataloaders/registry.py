@@ -1,7 +1,7 @@
 """The dataloaders of one operation, made when first asked for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -44,6 +44,10 @@ class Loader(Generic[K, V]):
         if unknown:
             await self._wait(unknown)
         return [self._known[key] for key in keys]
+
+    def prime(self, values: Mapping[K, V]) -> None:
+        """Take values that were read already, in the same snapshot and by the same viewer."""
+        self._known.update(values)
 
     async def _wait(self, keys: Sequence[K]) -> None:
         for key in keys:

@@ -36,6 +36,8 @@ class Monitored:
     page: Page[assignments_monitor.Row]
     cursor: str
     as_of: datetime
+    is_whole: bool
+    """Whether the list holds every recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,13 @@ async def monitor(
         at, position = await streams.here(work, stream)
         found = await assignments_monitor.rows(work, row.id, planned, wanted, orders, page, at.as_of)
         cursor = streams.cursor(context.house.cursor_secret, stream, at, position)
-        return Monitored(row.id, found, cursor, at.as_of)
+        return Monitored(row.id, found, cursor, at.as_of, assignments_monitor.is_whole(wanted))
 
-    return await context.read(read)
+    seen = await context.read(read)
+    context.loaders.of(session_loaders.by_id).prime(
+        {shown.session.id: shown.session for shown in seen.page.rows if shown.session is not None}
+    )
+    return seen
 
 
 async def outcomes(context: Context, session_ids: Sequence[UUID]) -> Sequence[str | None]:

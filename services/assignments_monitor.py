@@ -3,14 +3,30 @@
 The bucket is computed in SQL only, so that what a row shows, what a filter finds and what is counted cannot differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import aliased
 
 from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus
@@ -19,7 +35,8 @@ from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
 from services import assignments_policy, deadlines, invitations, plain, sessions_status
 from services.invitations import Invited
-from services.paging import Order, Page, PageRequest, paged
+from services.paging import Listing, Order, Page, PageRequest, listed
+from services.prepared import Forms, given
 from services.security import LockdownBrowser, Proctoring, SecurityLevel
 from services.sessions_status import DisplayStatus
 from services.work import Work
@@ -105,16 +122,64 @@ async def rows(
 
     `planned` is the security level for those who have not started: a session keeps the one that was frozen into it.
     """
-    target = AssignmentTarget
-    shown_of = (User, Invitation, DeliverySession)
-    statement = _recipients(target.id, _bucket(), *(column for one in shown_of for column in plain.columns(one))).where(
-        target.assignment_id == assignment_id,
-        *_conditions(wanted, planned),
+    form = (_shape(wanted, planned), tuple(orders))
+    values: dict[str, Any] = {"assignment_id": assignment_id}
+    if wanted.search:
+        values["search"] = _beginning(wanted.search.strip())
+        values["folded"] = values["search"].casefold()
+    listing = Listing(
+        _FORMS, form, lambda: _keys(wanted, planned, orders), _orders(tuple(orders)), values, widen=_widened
     )
-    sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
-    found = await paged(work, statement, [*sorting, Order(target.id)], page)
-    shown = [_row(values, planned, as_of) for values in found.rows]
+    found = await listed(work, listing, page)
+    shown = [_row(record, planned, as_of) for record in found.rows]
     return Page(shown, found.cursors, found.has_next, found.has_previous, found.total)
+
+
+def is_whole(wanted: Filter) -> bool:
+    """Tell whether a filter leaves every recipient in, so that the list is as long as the buckets together."""
+    return wanted.buckets is None and wanted.display_status is None and not (wanted.high_stakes_only or wanted.search)
+
+
+_FORMS: Final = Forms()
+_BY_PERSON: Final = frozenset({MonitorOrder.EMAIL, MonitorOrder.NAME})
+
+
+def _shape(wanted: Filter, planned: SecurityLevel) -> Hashable:
+    """Return all of a filter that decides the text of the statement."""
+    buckets = None if wanted.buckets is None else tuple(wanted.buckets)
+    statuses = None if wanted.display_status is None else tuple(wanted.display_status)
+    return buckets, statuses, wanted.high_stakes_only and planned, bool(wanted.search)
+
+
+def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[MonitorOrder, bool]]) -> Select[Any]:
+    """Select the recipients that are wanted; attempts are looked at only where filter or order speak of them."""
+    target = AssignmentTarget
+    by_person = all(column in _BY_PERSON for column, _ in orders)
+    narrowed = wanted.buckets is not None or wanted.display_status is not None or wanted.high_stakes_only
+    selected = (
+        cast("Select[Any]", select(target.id.label("target_id")).join(User, User.id == target.user_id))
+        if by_person and not narrowed
+        else _recipients(target.id.label("target_id"))
+    )
+    return selected.where(target.assignment_id == given("assignment_id"), *_conditions(wanted, planned))
+
+
+def _widened(page: Subquery) -> Select[Any]:
+    """Select what is shown of the recipients of a page."""
+    shown_of = (User, Invitation, DeliverySession)
+    columns = (column for one in shown_of for column in plain.columns(one))
+    return _recipients(AssignmentTarget.id, _bucket(), *columns).join(page, page.c.target_id == AssignmentTarget.id)
+
+
+@lru_cache(maxsize=256)
+def _orders(orders: Sequence[tuple[MonitorOrder, bool]]) -> list[Order]:
+    sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
+    return [*sorting, Order(AssignmentTarget.id)]
+
+
+def _beginning(search: str) -> str:
+    """Return the pattern for what begins so."""
+    return search.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
 
 
 def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
@@ -137,12 +202,45 @@ def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
 async def counts(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, dict[Bucket, int]]:
     """Return how many recipients of each assignment are in each bucket."""
     found: dict[UUID, dict[Bucket, int]] = {one: dict.fromkeys(Bucket, 0) for one in assignment_ids}
-    of = AssignmentTarget.assignment_id
-    each = _recipients(of.label("assignment_id"), _bucket()).where(of.in_(assignment_ids)).subquery()
-    keys = (each.c.assignment_id, each.c.bucket)
-    for row in await work.rows(select(*keys, func.count().label("number")).group_by(*keys)):
-        found[row.assignment_id][Bucket(row.bucket)] = row.number
+    statement = _FORMS.of("counts", _counted)
+    for record in await statement.fetch(work, {"assignment_ids": list(assignment_ids)}):
+        found[record["assignment_id"]][Bucket(record["bucket"])] = record["number"]
     return found
+
+
+def _counted() -> Select[Any]:
+    """Count recipients by bucket; newest invitations and latest attempts are each found in one pass."""
+    ids = given("assignment_ids", ARRAY(Uuid()))
+    invitation, session = (
+        _last(Invitation, Invitation.ordinal, ids),
+        _last(DeliverySession, DeliverySession.attempt, ids),
+    )
+    target = AssignmentTarget
+    bucket = _bucket(invitation, session)
+    invited = and_(invitation.assignment_id == target.assignment_id, invitation.user_id == target.user_id)
+    attempted = and_(session.assignment_id == target.assignment_id, session.user_id == target.user_id)
+    each = (
+        select(target.assignment_id.label("assignment_id"), bucket)
+        .join(Assignment, Assignment.id == target.assignment_id)
+        .join(invitation, invited)
+        .outerjoin(session, attempted)
+        .where(target.assignment_id == any_(ids))
+        .subquery()
+    )
+    keys = (each.c.assignment_id, each.c.bucket)
+    return cast("Select[Any]", select(*keys, func.count().label("number")).group_by(*keys))
+
+
+def _last(model: Any, number: Any, assignment_ids: BindParameter[Any]) -> Any:
+    """Return the row with the highest number of each recipient, under the name of its table."""
+    chosen = (
+        select(*plain.columns(model))
+        .where(model.assignment_id == any_(assignment_ids))
+        .ext(distinct_on(model.assignment_id, model.user_id))
+        .order_by(model.assignment_id, model.user_id, number.desc())
+        .subquery(model.__tablename__)
+    )
+    return aliased(model, chosen, name=model.__tablename__)
 
 
 async def outcomes(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -192,19 +290,19 @@ def _recipients(*columns: Any) -> Select[Any]:
     return cast("Select[Any]", selected)
 
 
-def _bucket() -> ColumnElement[str]:
+def _bucket(invitation: Any = Invitation, session: Any = DeliverySession) -> ColumnElement[str]:
     """Decide the bucket: by the latest attempt, and before the first one by invitation and window."""
-    now, state = func.evalium_now(), DeliverySession.state
+    now, state = func.evalium_now(), session.state
     shut = or_(
-        Invitation.status == InvitationStatus.REVOKED,
-        Invitation.expires_at <= now,
+        invitation.status == InvitationStatus.REVOKED,
+        invitation.expires_at <= now,
         Assignment.status != AssignmentStatus.ACTIVE,
         func.coalesce(Assignment.valid_until <= now, literal(value=False)),
     )
-    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due())
+    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due(session))
     return case(
-        (and_(DeliverySession.id.is_(None), shut), literal(Bucket.EXPIRED)),
-        (DeliverySession.id.is_(None), literal(Bucket.INVITED)),
+        (and_(session.id.is_(None), shut), literal(Bucket.EXPIRED)),
+        (session.id.is_(None), literal(Bucket.INVITED)),
         (state == SessionState.SUBMITTED, literal(Bucket.COMPLETED)),
         (ended, literal(Bucket.EXPIRED)),
         else_=literal(Bucket.STARTED),
@@ -228,9 +326,8 @@ def _conditions(wanted: Filter, planned: SecurityLevel) -> list[ColumnElement[bo
         started = or_(by_browser, by_person)
         conditions.append(or_(unstarted, started) if planned is SecurityLevel.HIGH_STAKES else started)
     if wanted.search:
-        search = wanted.search.strip()
-        named = User.display_name.istartswith(search, autoescape=True)
-        conditions.append(or_(User.email.startswith(search.casefold(), autoescape=True), named))
+        named = func.lower(User.display_name).like(func.lower(given("search", Text())), escape="/")
+        conditions.append(or_(User.email.like(given("folded", Text()), escape="/"), named))
     return conditions
 
 

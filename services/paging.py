@@ -2,16 +2,30 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Integer, Select, Uuid, and_, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Subquery,
+    Uuid,
+    and_,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
+from services.prepared import Forms, given
 from services.refusals import BadUserInput
 from services.work import Work
 
@@ -77,21 +91,83 @@ async def paged(
             ordered = ordered.where(_beyond(orders, _read(cursor, orders), forward=forward))
     ordered = ordered.order_by(*[o.column.desc() if o.descending != backwards else o.column.asc() for o in orders])
     found = list(await work.rows(ordered.limit(size + 1)))
+
+    async def total(later: Work) -> int:
+        return int((await later.session.execute(_counted(statement))).scalar_one())
+
+    return _page(found, len(orders), wanted, size, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list whose statements are kept: `form` tells all that decides their text, `values` what they are given.
+
+    `rows` selects the list, its values as `prepared.given(name)`. Where most of what is shown is not needed to find
+    the page, `rows` selects keys alone, and `widen` joins to the page's keys what is shown of them.
+    """
+
+    forms: Forms
+    form: Hashable
+    rows: Callable[[], Select[Any]]
+    orders: Sequence[Order]
+    values: Mapping[str, Any]
+    widen: Callable[[Subquery], Select[Any]] | None = None
+
+
+async def listed(work: Work, listing: Listing, wanted: PageRequest) -> Page[Any]:
+    """Return one page of a list, by the driver alone."""
+    size, orders = wanted.size(), listing.orders
+    backwards = wanted.last is not None
+    values = dict(listing.values) | {"page_size": size + 1}
+    for name, cursor in (("after", wanted.after), ("before", wanted.before)):
+        if cursor is not None:
+            values |= {f"{name}_{n}": value for n, value in enumerate(_read(cursor, orders))}
+
+    def build() -> Select[Any]:
+        ordered = listing.rows().add_columns(*[o.column.label(f"_order_{n}") for n, o in enumerate(orders)])
+        for name, cursor, forward in (("after", wanted.after, True), ("before", wanted.before, False)):
+            if cursor is not None:
+                places = [given(f"{name}_{n}", order.column.type) for n, order in enumerate(orders)]
+                ordered = ordered.where(_beyond(orders, places, forward=forward))
+        ordered = ordered.order_by(*[o.column.desc() if o.descending != backwards else o.column.asc() for o in orders])
+        ordered = ordered.limit(given("page_size", Integer()))
+        return ordered if listing.widen is None else _widened(listing.widen, ordered, orders, backwards=backwards)
+
+    form = (listing.form, backwards, wanted.after is not None, wanted.before is not None)
+    found = list(await listing.forms.of(form, build).fetch(work, values))
+
+    async def total(later: Work) -> int:
+        counted = listing.forms.of((listing.form, "total"), lambda: _counted(listing.rows()))
+        return int((await counted.fetch(later, listing.values))[0][0])
+
+    return _page(found, len(orders), wanted, size, total)
+
+
+def _widened(
+    widen: Callable[[Subquery], Select[Any]], keys: Select[Any], orders: Sequence[Order], *, backwards: bool
+) -> Select[Any]:
+    page = keys.subquery("page")
+    columns = [page.c[f"_order_{n}"] for n in range(len(orders))]
+    sorting = [c.desc() if o.descending != backwards else c.asc() for c, o in zip(columns, orders, strict=True)]
+    return widen(page).add_columns(*columns).order_by(*sorting)
+
+
+def _counted(statement: Select[Any]) -> Select[Any]:
+    return select(func.count()).select_from(statement.order_by(None).subquery())
+
+
+def _page(
+    found: list[Any], width: int, wanted: PageRequest, size: int, total: Callable[[Work], Awaitable[int]]
+) -> Page[Any]:
+    """Cut the rows that were read, one more than wanted, to a page; the last `width` columns are the order's."""
+    backwards = wanted.last is not None
     more = len(found) > size
     found = found[:size]
     if backwards:
         found.reverse()
-    width = len(orders)
-    rows = [row[0] if len(row) == width + 1 else row[:-width] for row in found]
-    cursors = [_write(row[-width:]) for row in found]
-
-    async def total(later: Work) -> int:
-        counted = select(func.count()).select_from(statement.order_by(None).subquery())
-        return int((await later.session.execute(counted)).scalar_one())
-
     return Page(
-        rows,
-        cursors,
+        [row[0] if len(row) == width + 1 else row[:-width] for row in found],
+        [_write(row[-width:]) for row in found],
         has_next=more if not backwards else wanted.before is not None,
         has_previous=more if backwards else wanted.after is not None,
         total=total,

@@ -6,10 +6,11 @@ transaction. Answers, telemetry, handing in and expiry are `sessions_answers`, `
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,10 +19,11 @@ from sqlalchemy import ColumnElement, Select, func, select
 from models.assignments import Assignment, Invitation
 from models.base import uuid7
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, plain, sessions_paper
+from services import deadlines, paging, plain, sessions_paper
 from services import policy as policies
 from services.idempotency import Answer
-from services.paging import Order, Page, PageRequest, paged
+from services.paging import Listing, Order, Page, PageRequest
+from services.prepared import Forms, given
 from services.sessions_events import Happening, append
 from services.sessions_hold import drifted, hold, over
 from services.sessions_status import DisplayStatus, is_over, shown_as_any
@@ -167,24 +169,38 @@ async def listed(
     page: PageRequest,
 ) -> Page[DeliverySession]:
     """List sessions of the viewer's org unit; without an order, the newest first."""
+    shown = None if wanted.display_status is None else tuple(wanted.display_status)
+    sorting = tuple(order) or (_NEWEST_FIRST,)
+    by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
+    values = {name: value for name, value in by.items() if value is not None}
+    form = (tuple(values), shown, sorting)
+    listing = Listing(_FORMS, form, lambda: _selected(values, shown), _orders(sorting), values)
+    found = await paging.listed(work, listing, page)
+    return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
+
+
+_FORMS = Forms()
+_NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
+
+
+def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> Select[Any]:
+    """Select sessions by what is wanted of them, each to be given by its name."""
     row = DeliverySession
     statement = cast("Select[Any]", select(*plain.columns(row)))
-    if wanted.assignment_id is not None:
-        statement = statement.where(row.assignment_id == wanted.assignment_id)
-    if wanted.user_id is not None:
-        statement = statement.where(row.user_id == wanted.user_id)
-    if wanted.run_label is not None:
-        labelled = select(Assignment.id).where(Assignment.run_label == wanted.run_label)
+    if "assignment_id" in wanted:
+        statement = statement.where(row.assignment_id == given("assignment_id"))
+    if "user_id" in wanted:
+        statement = statement.where(row.user_id == given("user_id"))
+    if "run_label" in wanted:
+        labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
-    if wanted.display_status is not None:
-        statement = statement.where(shown_as_any(wanted.display_status))
-    orders = [Order(_column(one.by), descending=one.descending) for one in order or [_NEWEST_FIRST]]
-    last = Order(row.id, descending=orders[-1].descending)
-    found = await paged(work, statement, [*orders, last], page)
-    return replace(found, rows=[plain.row(row, values) for values in found.rows])
+    return statement if shown is None else statement.where(shown_as_any(shown))
 
 
-_NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
+@lru_cache(maxsize=256)
+def _orders(sorting: Sequence[SortedBy]) -> list[Order]:
+    orders = [Order(_column(one.by), descending=one.descending) for one in sorting]
+    return [*orders, Order(DeliverySession.id, descending=orders[-1].descending)]
 
 
 def _column(by: SessionOrder) -> ColumnElement[Any]:

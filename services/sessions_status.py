@@ -6,6 +6,7 @@ Every rule stands here twice, for a row in hand and as SQL, because lists filter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
@@ -55,10 +56,12 @@ def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
     return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
 
 
-def due() -> ColumnElement[bool]:
-    """Build the condition "the clock has ended it", in a form that the index of open sessions serves."""
+def due(row: Any = DeliverySession) -> ColumnElement[bool]:
+    """Build the condition "the clock has ended it", in a form that the index of open sessions serves.
+
+    `row` is the table, or what stands in its place under its name.
+    """
     now = func.evalium_now()
-    row = DeliverySession
     running_out = text(
         "delivery_sessions.deadline_at + delivery_sessions.grace_seconds * interval '1 second' <= evalium_now()",
     )
