@@ -1,5 +1,6 @@
 """Submissions, by their own id or their session's, with their items and scores."""
 
+from typing import Any
 from uuid import UUID
 
 from models.submissions import ScoreVersion, Submission, SubmissionItem
@@ -11,6 +12,12 @@ async def by_id(work: Work, ids: list[UUID]) -> list[Submission | None]:
     """Return the submissions with these ids, in order; None where there is none to be seen."""
     found = await submissions.by_ids(work, ids)
     return [found.get(submission_id) for submission_id in ids]
+
+
+async def snapshots(work: Work, ids: list[UUID]) -> list[dict[str, Any]]:
+    """Return the snapshots of these submissions, in order."""
+    found = await submissions.snapshots_of(work, ids)
+    return [found[submission_id] for submission_id in ids]
 
 
 async def by_session(work: Work, session_ids: list[UUID]) -> list[Submission | None]:

@@ -76,7 +76,7 @@ class Submission(Resource, Timed, Base):
     user_id: Mapped[UUID]
     cause: Mapped[str]
     submitted_at: Mapped[datetime]
-    snapshot: Mapped[dict[str, Any]]
+    snapshot: Mapped[dict[str, Any]] = mapped_column(JSONB, info={"large": True})
     content_hash: Mapped[str]
     latest_score_version: Mapped[int] = mapped_column(Integer)
 

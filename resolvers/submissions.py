@@ -1,6 +1,7 @@
 """What was handed in, its items and its scores."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from dataloaders import sessions as session_loaders
@@ -48,6 +49,11 @@ async def item(context: Context, item_id: UUID) -> SubmissionItem | None:
 async def score_version(context: Context, score_id: UUID) -> ScoreVersion | None:
     """Return one score of a submission."""
     return await context.loaders.of(loaders.score_by_id).load(score_id)
+
+
+async def snapshot(context: Context, submission_id: UUID) -> dict[str, Any]:
+    """Return the snapshot of a submission that the viewer may see."""
+    return await context.loaders.of(loaders.snapshots).load(submission_id)
 
 
 async def items(context: Context, submission_id: UUID) -> list[SubmissionItem]:

@@ -6,7 +6,7 @@ own limiters are not used: they take exponential time on nested fragments (depen
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ from services.refusals import BadUserInput, Forbidden, LimitExceeded, Refusal
 MAX_VALIDATION_ERRORS = 5
 CACHED_DOCUMENTS = 128
 CACHED_LENGTH = 16_384
+CACHED_MEASURES = 64
 _ESCAPED_NUL = re.compile(r"\\u(0000|\{0+\})")
 _TOO_MANY_TOKENS = f"Document contains more than {MAX_TOKENS} tokens"
 
@@ -66,7 +67,54 @@ class _KnownDocuments:
                 self._kept.popitem(last=False)
 
 
+class _Measured:
+    """What the operations of known documents measured, by the values of the variables that decide it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, tuple[DocumentNode, Collection[str], dict[Any, Measure]]] = OrderedDict()
+
+    def get(
+        self, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
+    ) -> Measure | None:
+        found = self._kept.get(id(document))
+        if found is None or found[0] is not document:
+            return None
+        return found[2].get((id(operation), _sizes(found[1], variables)))
+
+    def keep(
+        self,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        consulted: Collection[str],
+        variables: Mapping[str, Any] | None,
+        measure: Measure,
+    ) -> None:
+        known = self._kept.get(id(document))
+        names = tuple(sorted(set(consulted).union(known[1] if known is not None and known[0] is document else ())))
+        measures = known[2] if known is not None and known[0] is document and known[1] == names else {}
+        if len(measures) >= CACHED_MEASURES:
+            measures = {}
+        measures[id(operation), _sizes(names, variables)] = measure
+        self._kept[id(document)] = (document, names, measures)
+        self._kept.move_to_end(id(document))
+        if len(self._kept) > CACHED_DOCUMENTS:
+            self._kept.popitem(last=False)
+
+
+def _sizes(names: Collection[str], variables: Mapping[str, Any] | None) -> tuple[object, ...]:
+    """Return what each variable adds to the measure: its number, or the length of its list."""
+    given = variables or {}
+    return tuple(_size(given[name]) if name in given else "absent" for name in names)
+
+
+def _size(value: object) -> object:
+    if isinstance(value, list):
+        return "list", len(cast("list[object]", value))
+    return value if value is None or isinstance(value, bool | int) else "other"
+
+
 _known = _KnownDocuments()
+_measured = _Measured()
 
 
 def is_known_query(schema: Schema, text: str) -> bool:
@@ -121,11 +169,15 @@ class QueryGuard(SchemaExtension):
     def _measure(self, context: ExecutionContext) -> None:
         document = cast("DocumentNode", context.graphql_document)
         operation = _selected(document, context)
-        reader = ShapeReader(_core(context), document, context.variables)
-        measures = {id(node): reader.measure(node) for node in _operations(document)}
-        measure = measures[id(operation)]
+        measure = _measured.get(document, operation, context.variables) if self._is_known else None
+        if measure is None:
+            reader = ShapeReader(_core(context), document, context.variables)
+            measures = {id(node): reader.measure(node) for node in _operations(document)}
+            measure = measures[id(operation)]
+            self._unknown_fields = reader.unknown
+            if self._is_known:
+                _measured.keep(document, operation, reader.consulted, context.variables, measure)
         self._cost = measure.cost
-        self._unknown_fields = reader.unknown
         _refuse_size(measure)
         if measure.introspects and not _may_introspect.get():
             raise IntrospectionForbidden

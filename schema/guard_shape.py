@@ -72,6 +72,8 @@ class ShapeReader:
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None) -> None:
         self.steps = 0
         self.unknown = 0
+        self.consulted: set[str] = set()
+        """Variables whose values the measure followed from."""
         self._schema = schema
         self._variables = variables or {}
         self._defaults: dict[str, ValueNode] = {}
@@ -189,6 +191,7 @@ class ShapeReader:
         """Return how many items an argument asks for; None when it is null or its variable was left out."""
         if isinstance(value, VariableNode):
             name = value.name.value
+            self.consulted.add(name)
             if name in self._variables:
                 return _sent_size(self._variables[name], many=many)
             default = self._defaults.get(name)

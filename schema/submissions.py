@@ -1,5 +1,6 @@
 """Submissions: what was handed in, unchangeable, with the scores that were given to it (domain.md section 8)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,13 @@ from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
 from resolvers import assignments, authoring, identity, submissions
+from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, ask, says, told
+from schema.access import Info, alone, ask, says, told
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
+from schema.plans import together
 from schema.responses import Response
 from services.paging import PageRequest
 from services.submissions import Filter, SortedBy, SubmissionOrder
@@ -136,6 +139,11 @@ class SubmissionItem(Node):
         )
 
 
+async def _candidates(context: Context, shown: Sequence["Submission"]) -> list[User | None]:
+    people = await identity.people(context, [one.row.user_id for one in shown])
+    return [person and User.of(person) for person in people]
+
+
 @strawberry.type(description="What one session handed in. Only further scores are ever added to it.")
 class Submission(Node):
     """A submission."""
@@ -146,15 +154,15 @@ class Submission(Node):
     content_hash: str = told("SHA-256, in hex, over the snapshot as JSON with sorted keys, without spaces, in UTF-8.")
 
     @strawberry.field(description="Evaluation version, drawn items, answers and frozen policy, as they were hashed.")
-    def snapshot(self) -> JSON:
+    async def snapshot(self, info: Info) -> JSON:
         """Show the snapshot."""
-        return JSON(self.row.snapshot)
+        return JSON(await submissions.snapshot(info.context, self.row.id))
 
     @strawberry.field(description="Who handed in.")
+    @together(_candidates)
     async def candidate(self, info: Info) -> User | None:
         """Show the candidate."""
-        person = await identity.person(info.context, self.row.user_id)
-        return person and User.of(person)
+        return await alone(_candidates, info, self)
 
     @ask(submissions.session, "The session that handed it in.")
     async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")] | None:

@@ -19,7 +19,7 @@ from server.graphql_operation import GraphQLRequest, Operations
 from server.live import LiveConnections
 from server.persisted import Documents
 from server.settings import Settings, metrics_folder, signing_key
-from server.viewer import viewer_of
+from server.viewer import Viewers
 from services.tokens import Tokens
 from services.viewer import Via, Viewer
 from services.work import Office
@@ -43,6 +43,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     redis = settings.redis_url.get_secret_value() if settings.redis_url is not None else None
     hub = Hub.over(address.app_dsn, redis_url=redis)
     tokens = Tokens(signing_key(settings))
+    viewers = Viewers(tokens)
     house = House(
         office=Office(address.app, ring=hub.ring),
         hub=hub,
@@ -51,7 +52,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     )
 
     async def authenticate(token: str | None) -> Viewer:
-        return viewer_of(tokens, token)
+        return viewers.of(token)
 
     def make_context(viewer: Viewer, request: GraphQLRequest) -> Context:
         return Context(house, viewer, idempotency_key=request.idempotency_key, address=request.address)

@@ -1,6 +1,8 @@
 """Bearer token to viewer: verifies and attaches, decides nothing (domain.md section 3)."""
 
-from datetime import datetime
+import hashlib
+from collections import OrderedDict
+from datetime import UTC, datetime
 from uuid import UUID
 
 from services.demonstration import Persona
@@ -9,6 +11,33 @@ from services.tokens import LONGEST_LIFE, Claims, Tokens, TokenType
 from services.viewer import Via, Viewer
 
 LONGEST_NAME = 200
+KEPT = 10_000
+"""How many verified tokens are remembered."""
+
+
+class Viewers:
+    """Who bears which token, of those that were verified lately: a signature is checked once, not at every request.
+
+    The token's life is looked at every time. What may end before it (a session, a grant, a person) is no matter of the
+    token: it is read with the rights.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._known: OrderedDict[bytes, Viewer] = OrderedDict()
+
+    def of(self, token: str | None) -> Viewer:
+        """Return whoever bears the token; nobody when there is none; refuse one that does not verify."""
+        if token is None:
+            return Viewer.anonymous()
+        key = hashlib.sha256(token.encode()).digest()
+        viewer = self._known.get(key)
+        if viewer is None or viewer.expires_at is None or viewer.expires_at <= datetime.now(UTC):
+            self._known.pop(key, None)
+            viewer = self._known[key] = viewer_of(self._tokens, token)
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return viewer
 
 
 def viewer_of(tokens: Tokens, token: str | None) -> Viewer:

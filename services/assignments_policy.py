@@ -4,8 +4,11 @@ Tenants set no defaults of their own and nobody has personal rows, so evaluation
 above Evalium's defaults; redeem, the assignment's limits and the monitor all ask here.
 """
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from models.assignments import Assignment
 from models.authoring import EvaluationVersion
@@ -37,7 +40,12 @@ def effective(assignment: Assignment, version: EvaluationVersion) -> Policy:
 
 def frozen_level(session: DeliverySession) -> SecurityLevel:
     """Return how strictly a session is supervised, by the policy that was frozen into it."""
-    return parse_security(session.policy["security"]["value"], ["policy", "security"]).level
+    return _level(orjson.dumps(session.policy["security"]["value"], option=orjson.OPT_SORT_KEYS))
+
+
+@lru_cache(maxsize=1024)
+def _level(frozen: bytes) -> SecurityLevel:
+    return parse_security(orjson.loads(frozen), ["policy", "security"]).level
 
 
 def _source(kind: SourceKind, row_id: UUID, created_by: UUID | None) -> Source:

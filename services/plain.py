@@ -1,6 +1,8 @@
 """Rows for reading only, without the ORM's unit of work: the same attributes and values, at a fraction of the cost.
 
-What is read this way is never flushed, refreshed or lazily loaded. Writing services keep the ORM.
+What is read this way is never flushed, refreshed or lazily loaded. Writing services keep the ORM. A JSON column comes
+as text and is decoded when it is first looked at, and a column whose model calls it large (`info={"large": True}`) is
+not read at all: what shows it asks for it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,10 @@ from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import inspect
+import orjson
+from sqlalchemy import ColumnElement, Text, inspect
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Base
 from services.work import Work
@@ -20,15 +25,44 @@ M = TypeVar("M", bound=Base)
 _READ_AT: Final = "_read_at"
 
 
+class _Decoded:
+    """Attribute of a row that decodes a JSON column the first time it is read."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get__(self, row: Any, _owner: type | None = None) -> Any:
+        text = row.__dict__[f"_{self._key}"]
+        value = row.__dict__[self._key] = None if text is None else orjson.loads(text)
+        return value
+
+
 @cache
-def _keys(model: type[Base]) -> tuple[str, ...]:
-    return tuple(attribute.key for attribute in inspect(model).column_attrs)
+def _columns(model: type[Base]) -> tuple[tuple[str, ColumnElement[Any], bool], ...]:
+    """Return attribute, column, and whether it is JSON, of all columns that are read."""
+    found = [(attribute.key, attribute.columns[0]) for attribute in inspect(model).column_attrs]
+    return tuple((key, column, isinstance(column.type, JSONB)) for key, column in found if not column.info.get("large"))
+
+
+@cache
+def _kept(model: type[Base]) -> tuple[str, ...]:
+    """Return under which names a row keeps the values, in the order in which they are read."""
+    return tuple(f"_{key}" if is_json else key for key, _, is_json in _columns(model))
+
+
+@cache
+def _class(model: type[Base]) -> type:
+    decoded = {key: _Decoded(key) for key, _, is_json in _columns(model) if is_json}
+    return type(f"{model.__name__}Row", (SimpleNamespace,), decoded)
 
 
 @cache
 def _select_by(model: type[Base], column: str) -> str:
-    """Return the statement that reads all columns of the rows whose `column` is one of $1; names are the models'."""
-    names = ", ".join(f'"{inspect(model).columns[key].name}" as "{key}"' for key in _keys(model))
+    """Return the statement that reads the rows whose `column` is one of $1; names are the models'."""
+    names = ", ".join(
+        f'"{column.name}"::text as "{key}"' if is_json else f'"{column.name}" as "{key}"'
+        for key, column, is_json in _columns(model)
+    )
     wanted = inspect(model).columns[column].name
     return (
         f'select {names}, (select evalium_now()) as "{_READ_AT}" from {model.__tablename__}'  # noqa: S608 - names of our models
@@ -41,7 +75,7 @@ async def by(work: Work, model: type[M], column: str, keys: Sequence[UUID]) -> l
     found = await work.fetch(_select_by(model, column), list(keys))
     if found:
         _note(work, found[0][_READ_AT])
-    return [row(model, record) for record in found]
+    return [row(model, cast("Any", record)) for record in found]
 
 
 async def now(work: Work) -> datetime:
@@ -59,12 +93,12 @@ def _note(work: Work, at: datetime) -> None:
 
 
 def columns(model: type[Base]) -> list[Any]:
-    """Return all columns of a model, to be selected instead of the model."""
-    return [getattr(model, key) for key in _keys(model)]
+    """Return what is to be selected of a model instead of the model."""
+    return [sql_cast(column, Text).label(key) if is_json else column for key, column, is_json in _columns(model)]
 
 
 def row(model: type[M], values: Sequence[Any]) -> M:
     """Return what `columns` selected as one row of the model; values behind them are left out."""
-    shown = SimpleNamespace()
-    shown.__dict__.update(zip(_keys(model), values, strict=False))
+    shown = _class(model)()
+    shown.__dict__.update(zip(_kept(model), values, strict=False))
     return cast("M", shown)

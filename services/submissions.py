@@ -1,20 +1,21 @@
 """Submissions: what was handed in, scored in the transaction that ends the session (domain.md section 8)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
+from typing import cast as typed
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, and_, cast, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, cast, select
 
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.sessions import Answer, DeliverySession, SessionPaper
 from models.submissions import Outcome, ScoreVersion, Submission, SubmissionCause, SubmissionItem
-from services import authoring, content, responses, scoring
+from services import authoring, content, plain, responses, scoring
 from services.content import QuestionKind
 from services.content_parts import fingerprint
 from services.paging import Order, Page, PageRequest, paged
@@ -169,8 +170,13 @@ async def of_sessions(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, Sub
 
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, Submission]:
     """Return the submissions with these ids, those that the viewer may see."""
-    found = await work.session.scalars(select(Submission).where(Submission.id.in_(ids)))
-    return {submission.id: submission for submission in found}
+    return {submission.id: submission for submission in await plain.by(work, Submission, "id", ids)}
+
+
+async def snapshots_of(work: Work, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return the snapshots of these submissions."""
+    found = await work.rows(select(Submission.id, Submission.snapshot).where(Submission.id.in_(ids)))
+    return {row.id: row.snapshot for row in found}
 
 
 async def items_by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, SubmissionItem]:
@@ -249,7 +255,8 @@ class Filter:
 
 async def listed(work: Work, wanted: Filter, order: Sequence[SortedBy], page: PageRequest) -> Page[Submission]:
     """List submissions of the viewer's org unit; without an order, the newest first."""
-    statement = select(Submission).join(ScoreVersion, _counts())
+    joined = select(*plain.columns(Submission)).select_from(Submission).join(ScoreVersion, _counts())
+    statement = typed("Select[Any]", joined)
     if wanted.assignment_id is not None:
         statement = statement.where(Submission.assignment_id == wanted.assignment_id)
     if wanted.evaluation_id is not None:
@@ -264,7 +271,8 @@ async def listed(work: Work, wanted: Filter, order: Sequence[SortedBy], page: Pa
     newest_first = [SortedBy(SubmissionOrder.SUBMITTED_AT, descending=True)]
     orders = [Order(columns[one.by], descending=one.descending) for one in order or newest_first]
     last = Order(Submission.id, descending=orders[-1].descending)
-    return await paged(work, statement, [*orders, last], page)
+    found = await paged(work, statement, [*orders, last], page)
+    return replace(found, rows=[plain.row(Submission, values) for values in found.rows])
 
 
 def _counts() -> ColumnElement[bool]:

@@ -281,12 +281,11 @@ class Office:
     @asynccontextmanager
     async def _borrowed(self) -> AsyncGenerator[PoolProxiedConnection, None]:
         """Lend one connection of the pool; one that was lost while it lay there is replaced."""
-        sync = self._engine.sync_engine
-        connection = await greenlet_spawn(sync.raw_connection)
+        connection = await self._taken()
         while cast("Any", connection).driver_connection.is_closed():
             connection.invalidate()
             await greenlet_spawn(connection.close)
-            connection = await greenlet_spawn(sync.raw_connection)
+            connection = await self._taken()
         driver = cast("Any", connection).driver_connection
         try:
             yield connection
@@ -294,6 +293,14 @@ class Office:
             if driver.is_closed():
                 connection.invalidate()
             await asyncio.shield(greenlet_spawn(connection.close))
+
+    async def _taken(self) -> PoolProxiedConnection:
+        sync = self._engine.sync_engine
+        dbapi: Any = sync.dialect.loaded_dbapi
+        try:
+            return await greenlet_spawn(sync.raw_connection)
+        except dbapi.Error as error:
+            raise OperationalError("connect", None, error, hide_parameters=True) from error
 
     def _session_on(self, connection: PoolProxiedConnection) -> AsyncSession:
         """Put the ORM on a connection whose transaction the driver has begun."""

@@ -28,10 +28,10 @@ async def test_a_plain_row_has_every_attribute_of_the_model_with_the_same_value(
         shown = await plain.by(work, model, "id", list(rows))
         (selected, *_) = await work.rows(select(*plain.columns(model)))
     assert {row.id for row in shown} == set(rows)
-    keys = [attribute.key for attribute in inspect(model).column_attrs]
+    keys = [one.key for one in inspect(model).column_attrs if not one.columns[0].info.get("large")]
     for row in [*shown, plain.row(model, selected)]:
         assert {key: getattr(row, key) for key in keys} == {key: getattr(rows[row.id], key) for key in keys}
-        assert set(vars(row)) == set(keys)
+        assert {key.removeprefix("_") for key in vars(row)} == set(keys)
 
 
 async def test_row_level_security_hides_foreign_rows_even_from_the_first_statement(world, candidate):
