@@ -12,7 +12,7 @@ from models.authoring import (
     Question,
     QuestionVersion,
 )
-from services import authoring, authoring_sections
+from services import authoring, authoring_sections, plain
 from services.authoring_sections import SectionMeasure
 from services.work import Work
 
@@ -56,13 +56,13 @@ async def question_keys(work: Work, version_ids: list[UUID]) -> list[dict[str, A
 
 async def evaluations(work: Work, ids: list[UUID]) -> list[Evaluation | None]:
     """Return evaluations by id."""
-    found = await authoring.by_id(work, Evaluation, ids)
+    found = {row.id: row for row in await plain.by(work, Evaluation, "id", ids)}
     return [found.get(key) for key in ids]
 
 
 async def evaluation_versions(work: Work, ids: list[UUID]) -> list[EvaluationVersion | None]:
     """Return evaluation versions by id."""
-    found = await authoring.by_id(work, EvaluationVersion, ids)
+    found = {row.id: row for row in await plain.by(work, EvaluationVersion, "id", ids)}
     return [found.get(key) for key in ids]
 
 

@@ -139,6 +139,13 @@ async def monitor(
     return seen
 
 
+async def counted(context: Context, seen: Monitored) -> int:
+    """Return how many rows the list has that a page of the monitor is of."""
+    if seen.is_whole:
+        return sum((await counts(context, seen.assignment_id)).values())
+    return await context.read(seen.page.total)
+
+
 async def outcomes(context: Context, session_ids: Sequence[UUID]) -> Sequence[str | None]:
     """Return the outcomes of sessions, in order; none without the right to read submissions."""
     if Capability.SUBMISSIONS_READ not in await context.capabilities():

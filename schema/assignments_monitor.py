@@ -1,8 +1,8 @@
 """The monitor: every recipient of an assignment, how far they are, and the cursor of the live stream."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -12,7 +12,7 @@ from resolvers.assignments import Monitored
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, Requires, alone, ask, told
-from schema.connections import Edge, OrderDirection, PageInfo, connect
+from schema.connections import Edge, OrderDirection, PageInfo, page_info
 from schema.enums import closed_set
 from schema.identity import User
 from schema.nodes import global_id
@@ -185,19 +185,21 @@ class Monitor:
     """A page of the monitor."""
 
     seen: strawberry.Private[Monitored]
-    count: strawberry.Private[Callable[[Context], Awaitable[int]]]
-    edges: list[Edge[MonitorRow]] = told("The rows with their page cursors.")
     nodes: list[MonitorRow] = told("The rows alone.")
     page_info: PageInfo = told("Where this page lies.")
     cursor: str = told("Follow `assignmentStream` after it: everything from `asOf` on comes, and nothing twice.")
     as_of: datetime = told("The database's clock when the page was read; what a row shows was true then.")
 
+    @strawberry.field(description="The rows with their page cursors.")
+    def edges(self) -> list[Edge[MonitorRow]]:
+        """Show each row with its cursor."""
+        cursors = self.seen.page.cursors
+        return [Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, self.nodes, strict=True)]
+
     @strawberry.field(description="How many rows the filter and search leave; counted only when asked for.")
     async def total_count(self, info: Info) -> int:
         """Count the list that this page is of."""
-        if self.seen.is_whole:
-            return sum((await assignments.counts(info.context, self.seen.assignment_id)).values())
-        return await self.count(info.context)
+        return await assignments.counted(info.context, self.seen)
 
     @strawberry.field(description="All recipients of the assignment by bucket, whatever filter and search say.")
     async def counts(self, info: Info) -> BucketCounts:
@@ -207,13 +209,10 @@ class Monitor:
     @classmethod
     def of(cls, seen: Monitored) -> "Monitor":
         """Show a page."""
-        shown: Any = connect(seen.page, MonitorRow.of)
         return cls(
             seen=seen,
-            count=shown.count,
-            edges=shown.edges,
-            nodes=shown.nodes,
-            page_info=shown.page_info,
+            nodes=[MonitorRow.of(row) for row in seen.page.rows],
+            page_info=page_info(seen.page),
             cursor=seen.cursor,
             as_of=seen.as_of,
         )

@@ -1,6 +1,6 @@
 """Lists as Relay connections: keyset pages with `nodes` beside `edges` (api.md, "Documents and types")."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -51,10 +51,15 @@ class Edge(Generic[T]):
 class Connection(Generic[T]):
     """Relay's connection."""
 
-    edges: list[Edge[T]] = told("The rows with their cursors.")
+    cursors: strawberry.Private[Sequence[str]]
     nodes: list[T] = told("The rows alone.")
     page_info: PageInfo = told("Where this page lies.")
     count: strawberry.Private[Callable[[Context], Awaitable[int]]]
+
+    @strawberry.field(description="The rows with their cursors.")
+    def edges(self) -> list[Edge[T]]:
+        """Show each row with its cursor."""
+        return [Edge(cursor=cursor, node=node) for cursor, node in zip(self.cursors, self.nodes, strict=True)]
 
     @strawberry.field(description="How many rows the whole list has; counted only when asked for.")
     async def total_count(self, info: Info) -> int:
@@ -70,13 +75,18 @@ def connect(page: Page[Any], show: Callable[[Any], T]) -> Connection[T]:
         return await context.read(page.total)
 
     return Connection(
-        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)],
+        cursors=page.cursors,
         nodes=nodes,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=page.cursors[0] if page.cursors else None,
-            end_cursor=page.cursors[-1] if page.cursors else None,
-        ),
+        page_info=page_info(page),
         count=count,
+    )
+
+
+def page_info(page: Page[Any]) -> PageInfo:
+    """Show where a page lies."""
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=page.cursors[0] if page.cursors else None,
+        end_cursor=page.cursors[-1] if page.cursors else None,
     )

@@ -19,9 +19,13 @@ class Node:
     uuid: UUID = told("The same identity as a plain UUID, for exports and support.")
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def global_id(kind: str, uuid: UUID | str) -> strawberry.ID:
     """Return the global id of an object of a kind."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{uuid}".encode()).decode().rstrip("="))
+    encoded = binascii.b2a_base64(f"{kind}:{uuid}".encode(), newline=False)
+    return strawberry.ID(encoded.translate(_URL_SAFE, b"=").decode())
 
 
 def split_id(value: str) -> tuple[str, UUID] | None:

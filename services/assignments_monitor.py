@@ -168,7 +168,13 @@ def _widened(page: Subquery) -> Select[Any]:
     """Select what is shown of the recipients of a page."""
     shown_of = (User, Invitation, DeliverySession)
     columns = (column for one in shown_of for column in plain.columns(one))
-    return _recipients(AssignmentTarget.id, _bucket(), *columns).join(page, page.c.target_id == AssignmentTarget.id)
+    of_it = given("assignment_id")
+    named = (Assignment.id, AssignmentTarget.assignment_id, Invitation.assignment_id)
+    return (
+        _recipients(AssignmentTarget.id, _bucket(), *columns)
+        .join(page, page.c.target_id == AssignmentTarget.id)
+        .where(*(column == of_it for column in named))
+    )
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import orjson
@@ -63,6 +63,27 @@ class Order:
 
     column: Column
     descending: bool = False
+
+
+class Cursors(Sequence[str]):
+    """The cursors of a page's rows, each written when it is looked at: most pages show the last one alone."""
+
+    def __init__(self, values: Sequence[Sequence[Any]]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Cursors": ...
+
+    def __getitem__(self, index: int | slice) -> "str | Cursors":
+        if isinstance(index, slice):
+            return Cursors(self._values[index])
+        return _write(self._values[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +188,7 @@ def _page(
         found.reverse()
     return Page(
         [row[0] if len(row) == width + 1 else row[:-width] for row in found],
-        [_write(row[-width:]) for row in found],
+        Cursors([row[-width:] for row in found]),
         has_next=more if not backwards else wanted.before is not None,
         has_previous=more if backwards else wanted.after is not None,
         total=total,

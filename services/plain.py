@@ -7,7 +7,7 @@ not read at all: what shows it asks for it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
@@ -22,6 +22,9 @@ from services.work import Work
 
 M = TypeVar("M", bound=Base)
 
+LONGEST_REMEMBERED: Final = 4096
+"""Characters up to which a JSON text is worth keeping decoded."""
+
 _READ_AT: Final = "_read_at"
 
 
@@ -33,8 +36,18 @@ class _Decoded:
 
     def __get__(self, row: Any, _owner: type | None = None) -> Any:
         text = row.__dict__[f"_{self._key}"]
-        value = row.__dict__[self._key] = None if text is None else orjson.loads(text)
+        value = row.__dict__[self._key] = None if text is None else decoded(text)
         return value
+
+
+def decoded(text: str) -> Any:
+    """Return JSON that is only looked at, never changed: texts that many rows share are decoded once."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else orjson.loads(text)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> Any:
+    return orjson.loads(text)
 
 
 @cache
