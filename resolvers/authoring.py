@@ -151,7 +151,7 @@ async def question_pool_import(
 
     answer = await context.write("questionPoolImport", key, given, act)
     ids = {UUID(row["question_id"]) for row in answer["results"] if row["question_id"] is not None}
-    found = {row.id: row for row in await context.loaders.of(loaders.questions).load_many(ids) if row is not None}
+    found = {row.id: row for row in await context.loaders.of(loaders.questions).load_many(list(ids)) if row is not None}
     return [
         ImportedRow(None if row["question_id"] is None else found.get(UUID(row["question_id"])), row)
         for row in answer["results"]

@@ -6,6 +6,7 @@ sends it, unless a directive decides; so that too is kept beside the document, a
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Final, cast
 
 from graphql import (
@@ -104,29 +105,39 @@ class PlanningExecutor(SharingExecutor):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         """Complete a value by plan if it is an object or a list of objects."""
+        asked = (return_type, field_details_list, info, path, result, position_context)
         inner, is_list = _named(return_type)
         plans = None
         if inner.__class__ in _COMPOSITE and self.planning and (result.__class__ is list or not is_list):
             plans = self._shape.plans.of(inner, field_details_list, self._selected)
         values = result if is_list else (result,)
         if plans is None or any(value.__class__ not in plans for value in values):
-            return super().complete_value(return_type, field_details_list, info, path, result, position_context)
-        asked = (return_type, field_details_list, info, path, result, position_context)
+            return cast("Any", super()).complete_value(*asked)
         if any(plan.is_async for plan in plans.values()):
             return self._later(plans, asked, values, is_list=is_list)
         try:
             rows = complete(plans, values)
         except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and says where
-            return super().complete_value(*asked)
+            rows = None
+        if rows is None:
+            return self._as_usual(asked)
         return rows if is_list else rows[0]
 
     async def _later(self, plans: Mapping[type, Plan], asked: Any, values: Values, *, is_list: bool) -> Any:
         try:
             rows = await complete_later(plans, values, self.context_value)
         except Exception:  # noqa: BLE001 - as in `complete_value`
-            completed = super().complete_value(*asked)
-            return await completed if self.is_awaitable(completed) else completed
+            rows = None
+        if rows is None:
+            completed = self._as_usual(asked)
+            return await completed if cast("Any", self).is_awaitable(completed) else completed
         return rows if is_list else rows[0]
+
+    def _as_usual(self, asked: Any) -> Any:
+        """Complete a value, and all that is inside of it, without plans; the errors are collected where all are."""
+        usual = copy(self)
+        usual.planning = False
+        return cast("Any", usual).complete_value(*asked)
 
     def _selected(self, named: GraphQLObjectType, details: Any) -> Mapping[str, Any]:
         return cast("Any", self.collect_subfields(named, details))[0]

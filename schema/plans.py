@@ -8,9 +8,11 @@ same selection is executed again as usual, so that values, nulls, errors and the
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 
@@ -24,7 +26,6 @@ from graphql import (
     GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     GraphQLString,
     Undefined,
@@ -186,7 +187,7 @@ class _Making:
         known: object = None if field is None else field.extensions.get(_DEFINITION)
         if field is None or not isinstance(known, StrawberryField) or field.args or known.extensions:
             return None
-        shape, leaf_list = self._shape(field.type, details)
+        shape, leaf_list = self._shape(cast("Any", field).type, details)
         if shape is None:
             return None
         if known.is_basic_field:
@@ -196,13 +197,13 @@ class _Making:
             return None
         return Part(name, None, method, many, shape, leaf_list, later)
 
-    def _shape(self, of: GraphQLOutputType, details: Any) -> tuple[Leaf | Branch | None, bool]:
+    def _shape(self, of: Any, details: Any) -> tuple[Leaf | Branch | None, bool]:
         """Return how values of a type are completed, and whether they are lists of scalars."""
         inner, required = _unwrapped(of)
-        is_list = isinstance(inner, GraphQLList)
+        is_list = inner.__class__ is GraphQLList
         item_required = True
         if is_list:
-            inner, item_required = _unwrapped(cast("GraphQLList[Any]", inner).of_type)
+            inner, item_required = _unwrapped(inner.of_type)
         if is_leaf_type(inner):
             return _leaf(inner, required=item_required if is_list else required), is_list
         if not isinstance(inner, GraphQLObjectType | GraphQLInterfaceType) or not item_required:
@@ -213,15 +214,14 @@ class _Making:
 
 def _answering(field: StrawberryField) -> tuple[Callable[[Any], Any] | None, Together | None, Later | None]:
     """Return what answers a field: a method of the object alone, or one for many objects, or one that is awaited."""
-    resolver = field.base_resolver
+    resolver = cast("Any", field).base_resolver
     if resolver is None:
         return None, None, None
-    function = resolver.wrapped_func
-    many = cast("Together | None", getattr(function, ATTRIBUTE, None))
-    code = function.__code__
-    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    function: Any = resolver.wrapped_func
+    many: Together | None = getattr(function, ATTRIBUTE, None)
     if many is not None:
         return None, many, None
+    given = tuple(inspect.signature(function).parameters)
     if resolver.is_async:
         return None, None, function if given == ("self", "info") else None
     return (function if given == ("self",) else None), None, None
@@ -231,10 +231,8 @@ def _is_async(shape: Leaf | Branch) -> bool:
     return isinstance(shape, Branch) and any(plan.is_async for plan in shape.plans.values())
 
 
-def _unwrapped(of: GraphQLOutputType) -> tuple[GraphQLOutputType, bool]:
-    if isinstance(of, GraphQLNonNull):
-        return cast("GraphQLOutputType", of.of_type), True
-    return of, False
+def _unwrapped(of: Any) -> tuple[Any, bool]:
+    return (of.of_type, True) if of.__class__ is GraphQLNonNull else (of, False)
 
 
 def _possible(schema: GraphQLSchema, named: GraphQLNamedType) -> list[GraphQLObjectType]:
@@ -323,9 +321,12 @@ async def complete_later(plans: Mapping[type, Plan], values: Values, context: An
             continue
         branch = cast("Branch", part.shape)
         flat = _flat(branch, found)
-        done = iter(await complete_later(branch.plans, flat, context))
-        _fill(part, rows, found, lambda _plans, _values, done=done: done)
+        _fill(part, rows, found, partial(_given, await complete_later(branch.plans, flat, context)))
     return rows
+
+
+def _given(completed: list[dict[str, Any]], _plans: Mapping[type, Plan], _values: Values) -> list[dict[str, Any]]:
+    return completed
 
 
 def _begun(plans: Mapping[type, Plan], values: Values) -> tuple[Plan, list[dict[str, Any]]]:

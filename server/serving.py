@@ -1,8 +1,8 @@
 """`evalium serve`: from nothing to a running service, and the table that tells how to use it."""
 
 import asyncio
-import gc
 import contextlib
+import gc
 import shutil
 import signal
 import socket

@@ -110,7 +110,7 @@ class Work:
         self.read_at: datetime | None = None
         """When the rows of a snapshot were read, once a statement has told; a writing work has no such instant."""
         self.is_snapshot = driver is not None
-        self._driver = driver
+        self._driver: Any = driver
 
     @property
     def session(self) -> AsyncSession:
