@@ -123,6 +123,33 @@ def is_known_query(schema: Schema, text: str) -> bool:
     return document is not None and all(node.operation is OperationType.QUERY for node in _operations(document))
 
 
+def known_operation(
+    schema: Schema, text: str, operation_name: str | None, variables: Mapping[str, Any] | None
+) -> tuple[DocumentNode, OperationDefinitionNode, Measure] | None:
+    """Return a document that was found valid lately, the operation that will run, and what it measures.
+
+    None for what is new or not clear, for what is too large, and for what reads the type system: that takes the way
+    through `QueryGuard`, which says why it refuses.
+    """
+    document = _known.get(schema._schema, text)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in `_core`
+    if document is None:
+        return None
+    named = [
+        node
+        for node in _operations(document)
+        if operation_name is None or (node.name is not None and node.name.value == operation_name)
+    ]
+    measure = _measured.get(document, named[0], variables) if len(named) == 1 else None
+    if measure is None or measure.introspects or measure.depth > MAX_DEPTH or measure.cost > MAX_COST:
+        return None
+    return document, named[0], measure
+
+
+def told_cost(cost: int) -> dict[str, Any]:
+    """Return what `extensions` of a response say of the operation's cost."""
+    return {"cost": {"requested": cost, "limit": MAX_COST, "remaining": max(0, MAX_COST - cost)}}
+
+
 class QueryGuard(SchemaExtension):
     """Measures each document, refuses what is too large, and validates the rest.
 
@@ -163,8 +190,7 @@ class QueryGuard(SchemaExtension):
 
     def get_results(self) -> dict[str, Any]:
         """Return the cost of this operation, for `extensions` of the response."""
-        remaining = max(0, MAX_COST - self._cost)
-        return {"cost": {"requested": self._cost, "limit": MAX_COST, "remaining": remaining}}
+        return told_cost(self._cost)
 
     def _measure(self, context: ExecutionContext) -> None:
         document = cast("DocumentNode", context.graphql_document)

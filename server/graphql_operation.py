@@ -142,6 +142,17 @@ class Operations:
             return
         try:
             async with self._context(request, principal) as context:
+                known = await self._schema.answer_known(
+                    text,
+                    variables=request.variables,
+                    context=context,
+                    operation_name=request.operation_name,
+                    extensions=request.extensions,
+                    allowed=allowed,
+                )
+                if known is not None:
+                    yield _answer(known, request)
+                    return
                 allow_introspection(allowed=is_trusted)
                 results = await self._schema.stream(
                     text,

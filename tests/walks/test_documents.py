@@ -105,3 +105,14 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
 def test_every_document_holds_one_operation_of_its_own_name() -> None:
     for path in OPERATIONS.rglob("*.graphql"):
         assert f" {path.stem}" in document(path.stem).split("{", 1)[0]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_known_document_is_answered_as_a_new_one(live: Live, world: World, name: str):
+    who, build = QUERIES[name]
+    token = await bearer(live, world, who)
+    text, variables = f"# {key()}\n{document(name)}", build(world)
+    new, *known = [await live.post(text, variables, token) for _ in range(3)]
+    assert new["extensions"]["cost"]["requested"] > 0
+    for answer in known:
+        assert steady(answer) == steady(new)
