@@ -57,7 +57,7 @@ async def deliveries(bench: Bench, world: World) -> Found:
 
 async def _both(bench: Bench, world: World, sockets: int, **events: Any) -> tuple[list[Seen], list[Seen]]:
     ours, theirs = list[Seen](), list[Seen]()
-    async with relayed(bench) as relay, watching(relay, sockets) as there:
+    async with relayed(bench, world) as relay, watching(relay, sockets) as there:
         mine = product(bench, world)
         async with watching(mine, sockets) as here:
             for number in range(ROUNDS):
@@ -103,7 +103,7 @@ async def idle(bench: Bench, world: World) -> Found:
     api.start()
     await api.ready()
     ours = await _weighed(product(bench, world))
-    async with relayed(bench) as relay:
+    async with relayed(bench, world) as relay:
         theirs = await _weighed(relay)
     detail = {"ours": ours, "reference": theirs}
     texts = [f"{one['bytes'] / 1024:.1f} KiB each, {one['cpu_second']:,.0f} µs/s idle" for one in detail.values()]

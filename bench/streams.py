@@ -39,6 +39,8 @@ class Stream:
     say: Sequence[str]
     channel: str
     message: str
+    assignment_id: UUID
+    """Each side has an assignment of its own, so that the product is not told of the relay's events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def product(bench: Bench, world: World) -> Stream:
             {"type": "subscribe", "id": "1", "payload": payload},
         )
     ]
-    return Stream(api.port, api.process.pid, "/graphql", say, CHANNEL, str(_topic(world)))
+    return Stream(api.port, api.process.pid, "/graphql", say, CHANNEL, str(_topic(world)), world.assignment_id)
 
 
 def _topic(world: World) -> topics.Topic:
@@ -89,7 +91,7 @@ def _topic(world: World) -> topics.Topic:
 
 
 @contextlib.asynccontextmanager
-async def relayed(bench: Bench) -> AsyncGenerator[Stream, None]:
+async def relayed(bench: Bench, world: World) -> AsyncGenerator[Stream, None]:
     """Run a relay for the length of the block."""
     port, channel = free_port(), f"relay_{uuid4().hex[:8]}"
     dsn = bench.site.cluster.dsn(database=database.DATABASE)
@@ -98,7 +100,7 @@ async def relayed(bench: Bench) -> AsyncGenerator[Stream, None]:
         async with asyncio.timeout(PATIENCE):
             while not await _answers(port):
                 await asyncio.sleep(0.05)
-        yield Stream(port, process.pid, "/", (), channel, "")
+        yield Stream(port, process.pid, "/", (), channel, "", world.crowded_id)
     finally:
         process.kill()
         await process.wait()
@@ -161,7 +163,7 @@ async def told(
         "dsn": bench.site.cluster.dsn(database=database.DATABASE),
         "tenant": world.scope["app.tenant_id"],
         "unit": str(world.org_unit_id),
-        "assignment": str(world.assignment_id),
+        "assignment": str(stream.assignment_id),
         "sessions": [str(one.session_id) for one in world.candidates],
         "channel": stream.channel,
         "message": stream.message,
