@@ -135,9 +135,7 @@ async def _run() -> None:
     async def opened() -> asyncio.BaseTransport:
         async with slots:
             ready = loop.create_future()
-            transport, _ = await loop.create_connection(
-                lambda: Reader(plan, watched, ready), "127.0.0.1", plan["port"]
-            )
+            transport, _ = await loop.create_connection(lambda: Reader(plan, watched, ready), "127.0.0.1", plan["port"])
             async with asyncio.timeout(plan["patience"]):
                 await ready
             return transport

@@ -32,7 +32,15 @@ LIFE: Final = timedelta(seconds=20)
 PATIENCE: Final = 30.0
 """Seconds for which a reader tries again when the table cannot be read, before its followers are told."""
 
-USUAL: Final = Pace()
+USUAL: Final = Pace(burst=10)
+
+MOST_WAIT: Final = 0.1
+MOST_WAIT_FOR_HALF: Final = 1.0
+"""Seconds that the next read waits for those who were given the last frame: for all of them, and for half of them.
+
+Where there is more to do than the machine can, frames so become larger instead of later. Who does not read is waited
+for once: it is not at the head of the stream when the next frame comes.
+"""
 
 _RETRY: Final = 0.25
 
@@ -56,17 +64,23 @@ class Feed:
     """Wakes one follower, and holds the reason why it must end, once there is one."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._reason: Exception | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether the follower has taken everything and waits for more."""
+        return self._waiting is not None and not self._waiting.done()
+
     def ring(self) -> None:
-        """Wake the follower."""
-        self._woken.set()
+        """Wake the follower, if it waits; one that does not looks again before it waits."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def end(self, reason: Exception) -> None:
         """Have the follower raise `reason` instead of taking another frame; the first reason counts."""
         self._reason = self._reason or reason
-        self._woken.set()
+        self.ring()
 
     def check(self) -> None:
         """Raise the reason why the follower must end, if there is one."""
@@ -75,8 +89,11 @@ class Feed:
 
     async def wait(self) -> None:
         """Wait until woken."""
-        self._woken.clear()
-        await self._woken.wait()
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
 
 
 class Recent(Generic[T]):
@@ -207,8 +224,9 @@ class SharedReader(Generic[T]):
                     frames = tail.follow(bell, self._reading, position, pace=self._pace)
                     async with aclosing(frames):
                         async for one in frames:
-                            self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
+                            given = self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
                             position = one.position
+                            await self._taken(given)
                 except self._final as error:
                     self._give_up(error)
                     return
@@ -228,10 +246,25 @@ class SharedReader(Generic[T]):
         self._failing_since = None
         return page
 
-    def _hand_out(self, frame: Frame[T]) -> None:
+    def _hand_out(self, frame: Frame[T]) -> list[Feed]:
+        """Give a frame to everybody; return those who have waited for it."""
         self._recent.add(frame)
-        for feed in self._feeds:
+        given = [feed for feed in self._feeds if feed.waits]
+        for feed in given:
             feed.ring()
+        return given
+
+    async def _taken(self, given: list[Feed]) -> None:
+        """Wait until those who were given a frame want the next one, within bounds."""
+        clock = asyncio.get_running_loop().time
+        began, pause = clock(), 0.0
+        while True:
+            await asyncio.sleep(pause)
+            busy = sum(1 for feed in given if not feed.waits and feed in self._feeds)
+            waited = clock() - began
+            if busy == 0 or waited > MOST_WAIT_FOR_HALF or (waited > MOST_WAIT and busy * 2 <= len(given)):
+                return
+            pause = 0.002
 
     def _give_up(self, error: Exception) -> None:
         self._failing_since = None

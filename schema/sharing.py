@@ -47,6 +47,8 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         """Prepare the execution of one event."""
         if self._question is None and hasattr(payload, "once"):
             self._question = self._asked()
+            if (live := getattr(self.context_value, "live", None)) is not None:
+                live.question = self._question
         executor: Any = cast("Any", super()).build_per_event_executor(payload)
         return executor
 

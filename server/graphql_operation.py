@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -19,6 +19,7 @@ from schema.guard import allow_introspection, is_known_query
 from schema.guard_deadline import DeadlineExceeded, running_kind
 from schema.sharing import encodable
 from server import metrics
+from server.graphql_live import answered
 from server.live import Principal
 from server.persisted import Documents
 from server.sharing import SharedAnswers
@@ -90,6 +91,8 @@ class Answer:
     was_executed: bool
     is_fault: bool = False
     problem: str | None = None
+    frames: dict[str, bytes] = field(default_factory=dict[str, bytes], compare=False)
+    """The frames that it was sent in over sockets, by the id of the operation; a few of them."""
 
     @property
     def code(self) -> str:
@@ -152,8 +155,8 @@ class Operations:
                     allowed_operation_types=allowed,
                 )
                 async with aclosing(results):
-                    async for result in results:
-                        yield _answer(cast("ExecutionResult", result), request)
+                    async for answer in answered(results, context, lambda result: _answer(result, request)):
+                        yield answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)
         except asyncio.CancelledError as error:
