@@ -1,4 +1,4 @@
-"""The rows of the scoreboard about streams: what they cost writers, how soon and how often they deliver, what they hold."""
+"""The rows of the scoreboard about streams: what they cost writers, how soon they deliver, and what they hold."""
 
 import asyncio
 import statistics
@@ -74,7 +74,7 @@ def _found(rounds: tuple[Sequence[Seen], Sequence[Seen]], ratio: float) -> Found
         f"{one['frames_rate']:,.0f} frames/s, {one['cpu_frame']:.0f} µs/frame"
         for one in detail.values()
     ]
-    return Found(ratio, *texts, detail)
+    return Found(ratio, texts[0], texts[1], detail)
 
 
 def _told(seen: Sequence[Seen]) -> dict[str, float]:
@@ -107,7 +107,7 @@ async def idle(bench: Bench, world: World) -> Found:
         theirs = await _weighed(relay)
     detail = {"ours": ours, "reference": theirs}
     texts = [f"{one['bytes'] / 1024:.1f} KiB each, {one['cpu_second']:,.0f} µs/s idle" for one in detail.values()]
-    return Found(ours["bytes"] / theirs["bytes"], *texts, detail)
+    return Found(ours["bytes"] / theirs["bytes"], texts[0], texts[1], detail)
 
 
 async def _weighed(stream: Stream) -> dict[str, float]:

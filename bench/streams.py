@@ -98,7 +98,7 @@ async def relayed(bench: Bench, world: World) -> AsyncGenerator[Stream, None]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.relay", str(port), dsn, channel)
     try:
         async with asyncio.timeout(PATIENCE):
-            while not await _answers(port):
+            while not await _answers(port):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
         yield Stream(port, process.pid, "/", (), channel, "", world.crowded_id)
     finally:

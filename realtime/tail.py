@@ -92,6 +92,6 @@ async def follow(
         else:
             lag = pace.lag_first
         await bell.wait(patience)
-        early = due - pace.burst * pace.frame - clock()
+        early = due - (pace.burst - 1) * pace.frame - clock()
         if early > 0:
             await asyncio.sleep(early)

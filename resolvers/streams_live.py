@@ -62,7 +62,7 @@ class Live:
         return frame
 
     async def known(self) -> Any:
-        """Wait for the next frame and return its answer if others have it or make it; else leave the frame to `take`."""
+        """Wait for the next frame; return its answer if others have it or make it, else leave the frame to `take`."""
         if self.question is None or self._error is not None:
             return None
         try:

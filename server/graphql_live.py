@@ -25,16 +25,17 @@ async def answered(
     """Yield an answer for each result, or the one that somebody else was given for the same."""
     while True:
         live: Live | None = getattr(context, "live", None)
-        known = None if live is None else await live.known()
+        known: A | None = None if live is None else await live.known()
         if known is not None:
             yield known
             continue
-        answer: A | None = None
+        made: A | None = None
         try:
             answer = answer_of(await anext(results))
+            made = answer if answer.was_executed else None
         except StopAsyncIteration:
             return
         finally:
             if live is not None:
-                live.settle(answer if answer is not None and answer.was_executed else None)
+                live.settle(made)
         yield answer

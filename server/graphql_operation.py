@@ -269,8 +269,8 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
 def _problem(data: object) -> str | None:
     """Return the code of the first problem in the payload of a mutation, if the client asked for codes."""
     fields = cast("dict[str, Any]", data).values() if isinstance(data, dict) else ()
-    for field in fields:
-        problems = cast("dict[str, Any]", field).get("problems") if isinstance(field, dict) else None
+    for one in fields:
+        problems = cast("dict[str, Any]", one).get("problems") if isinstance(one, dict) else None
         if problems and isinstance(problems, list):
             first = cast("list[Any]", problems)[0]
             code = cast("dict[str, Any]", first).get("code") if isinstance(first, dict) else None

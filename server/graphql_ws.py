@@ -5,7 +5,7 @@ token comes in the payload of `connection_init` and nowhere else. Legacy graphql
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import aclosing
 from typing import Any, Final, cast
 
@@ -19,7 +19,7 @@ from server.graphql_operation import Answer, Authenticate, GraphQLRequest, Opera
 from server.graphql_request import address_of
 from server.limits import INIT_SECONDS, MAX_OPERATIONS_PER_SOCKET, WRITE_SECONDS, read_json
 from server.live import LiveConnection, LiveConnections
-from server.sockets import WRITE, text_frame
+from server.sockets import door, text_frame
 from services.refusals import BadUserInput, LimitExceeded, Refusal
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -80,7 +80,7 @@ class GraphQLSocket:
         self._authenticate = authenticate
         self._websocket = websocket
         self._connection = connection
-        self._write_now: Callable[[bytes], bool] | None = (websocket.scope.get("extensions") or {}).get(WRITE)
+        self._write_now = door(websocket.scope)
         self._is_initialised = False
         self._is_acknowledged = False
         self._running: dict[str, asyncio.Task[None]] = {}

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.context import House
-from server.sockets import WRITE
+from server.sockets import WRITE, door
 from server.workers import LIVED_WELL
 from services.viewer import Viewer
 
@@ -162,7 +162,7 @@ class Measured:
                 size.inc(len(message.get("text") or message.get("body") or b""))
             await send(message)
 
-        write: Callable[[bytes], bool] | None = (scope.get("extensions") or {}).get(WRITE)
+        write = door(scope)
         if write is not None:
 
             def counted(frame: bytes) -> bool:

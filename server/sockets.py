@@ -3,13 +3,17 @@
 A frame goes out at once or not at all: who may have to wait for a slow reader sends as ASGI wants it.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 WRITE: Final = "evalium.write"
 """The scope's extension: a function that takes a whole frame, and tells whether the transport has taken it."""
+
+Write = Callable[[bytes], bool]
 
 _SHORT: Final = 126
 _LONG: Final = 65_536
@@ -32,9 +36,7 @@ class FrameSocket(WebSocketsSansIOProtocol):
         """Begin to serve; the application's task runs later, and finds the door."""
         super().handle_connect(event)
         if not self.close_sent:
-            extensions = self.scope["extensions"]
-            if extensions is not None:
-                extensions[WRITE] = self.write  # pyright: ignore[reportGeneralTypeIssues] - ASGI leaves room for others
+            cast("dict[str, Any]", self.scope)["extensions"][WRITE] = self.write
 
     def write(self, frame: bytes) -> bool:
         """Send a whole frame now; false, and nothing sent, when the peer has yet to read or is gone."""
@@ -42,3 +44,9 @@ class FrameSocket(WebSocketsSansIOProtocol):
             return False
         self.transport.write(frame)
         return True
+
+
+def door(scope: Scope) -> Write | None:
+    """Return what writes whole frames to a socket; None where the server offers nothing of the kind."""
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    return extensions.get(WRITE)
