@@ -10,14 +10,17 @@ import asyncpg
 import orjson
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from models.capabilities import Capability
 from models.identity import UserRole
 from realtime import topics
 from realtime.bell_postgres import PostgresBell
+from schema import sharing
 from schema.sharing import SharingExecutor
 from server.viewer import access_token
 from services import demonstration, identity
+from services import sessions as sessions_service
 from services.viewer import Viewer
 from tests.realtime.wires import until
 from tests.walks import story
@@ -242,3 +245,18 @@ async def test_with_a_dead_bell_events_still_come_within_two_seconds(live: Live,
         monkeypatch.setattr(live.service.house.hub, "_wake", lambda _topics: None)
         await story.redeem(live, next(invitations))
         assert await until(lambda: screen.events) < 2
+
+
+async def test_a_frame_that_cannot_be_shown_ends_the_stream_instead_of_leaving_a_gap(live: Live, stage, monkeypatch):
+    assignment, invitations = stage
+    monkeypatch.setattr(sharing, "RETRIES", ())
+    screen = Screen(live, await live.token("proctor"), document("AssignmentStream"), assignmentId=assignment)
+    async with screens(screen):
+
+        async def away(*_):
+            raise OperationalError("select", None, OSError("the database is away"))
+
+        monkeypatch.setattr(sessions_service, "by_ids", away)
+        await story.redeem(live, next(invitations))
+        await until(lambda: screen.messages[-1]["type"] in ("complete", "error"))
+        assert not screen.events
