@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import orjson
 import pytest
+from graphql import ExecutionResult, GraphQLError
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
@@ -20,7 +21,6 @@ from schema import sharing
 from schema.sharing import SharingExecutor
 from server.viewer import access_token
 from services import demonstration, identity
-from services import sessions as sessions_service
 from services.viewer import Viewer
 from tests.realtime.wires import until
 from tests.walks import story
@@ -254,9 +254,10 @@ async def test_a_frame_that_cannot_be_shown_ends_the_stream_instead_of_leaving_a
     async with screens(screen):
 
         async def away(*_):
-            raise OperationalError("select", None, OSError("the database is away"))
+            cause = OperationalError("select", None, OSError("the database is away"))
+            return ExecutionResult(None, [GraphQLError("away", original_error=cause)])
 
-        monkeypatch.setattr(sessions_service, "by_ids", away)
+        monkeypatch.setattr(SharingExecutor, "_execute", away)
         await story.redeem(live, next(invitations))
         await until(lambda: screen.messages[-1]["type"] in ("complete", "error"))
         assert not screen.events
