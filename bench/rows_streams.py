@@ -16,6 +16,9 @@ FEW, MANY = 50, 500
 IDLE = 1_900
 """As many as leave room below the connections that one process takes."""
 
+STUCK, FLOOD, LONG = 20, 1_000, 4
+"""Sockets that are not read, events in a second, and how many rounds long that lasts."""
+
 QUIET = 3.0
 """Seconds for which idle streams are watched."""
 
@@ -121,9 +124,25 @@ async def _weighed(stream: Stream) -> dict[str, float]:
         return {"bytes": held / (IDLE - FEW), "cpu_second": (cpu(stream.pid) - spent) / QUIET}
 
 
+async def paused(bench: Bench, world: World) -> Found:
+    """Commit events as fast as the trial of promise 10 wants, with twenty sockets that are not read and with none."""
+    stream = product(bench, world)
+    events = {"events": round(bench.seconds * LONG * FLOOD), "connections": 8, "rate": FLOOD / 8}
+    async with watching(stream, WRITERS) as watch:
+        alone = await told(bench, world, stream, watch, **events)
+        before = memory(stream.pid)
+        async with watching(stream, STUCK, paused=True):
+            beside = await told(bench, world, stream, watch, **events)
+            grown = memory(stream.pid) - before
+    rounds = [beside], [alone]
+    found = _found(rounds, _worst([beside]) / _worst([alone]))
+    return Found(found.ratio, f"{found.ours}, grown by {grown / 2**20:.1f} MiB", found.reference, found.detail)
+
+
 STREAMS: Sequence[Row] = (
     Row("S1", "commits with 50 streams, 8 writers, against none", 0.85, 0.95, commits),
     Row("S2", "fan-out 50: p99 from commit to frame", 2.0, 1.3, delay, most=True),
     Row("S3", "fan-out 500: deliveries", 0.35, 0.6, deliveries),
+    Row("S5", "p99 of 8 readers at 1,000 events/s beside 20 paused ones", 1.5, 1.0, paused, most=True),
     Row("S4", "memory of an idle subscription, 1,900 of them", 3.0, 1.5, idle, most=True),
 )

@@ -133,14 +133,24 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watching(stream: Stream, sockets: int) -> AsyncGenerator[Watch, None]:
-    """Open so many sockets of a side, each of which has had its first frame when the block begins."""
+async def watching(stream: Stream, sockets: int, *, paused: bool = False) -> AsyncGenerator[Watch, None]:
+    """Open so many sockets of a side, each of which has had its first frame when the block begins.
+
+    The `paused` read nothing after it.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.watch", stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**28
     )
     assert process.stdin is not None  # noqa: S101 - a pipe
     assert process.stdout is not None  # noqa: S101 - a pipe
-    plan = {"port": stream.port, "path": stream.path, "say": stream.say, "sockets": sockets, "patience": PATIENCE}
+    plan = {
+        "port": stream.port,
+        "path": stream.path,
+        "say": stream.say,
+        "sockets": sockets,
+        "patience": PATIENCE,
+        "paused": paused,
+    }
     try:
         process.stdin.write(orjson.dumps(plan) + b"\n")
         if not await process.stdout.readline():

@@ -114,6 +114,8 @@ class Reader(asyncio.Protocol):
         elif opcode == 1:
             if not self._ready.done() and b'"type":"next"' in payload:
                 self._ready.set_result(None)
+                if self._plan.get("paused") and self._transport is not None:
+                    self._transport.pause_reading()
             if b'"type":"error"' in payload:
                 self._watched.refused = payload[:300].decode()
             self._watched.take(payload)

@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 MOST_FRAMES: Final = 64
-MOST_ROWS: Final = 2_000
+MOST_ROWS: Final = 4_000
 LIFE: Final = timedelta(seconds=20)
 """What a reader remembers at most, once for all of its followers; whoever is further behind reads the table."""
 
@@ -36,10 +36,10 @@ USUAL: Final = Pace(burst=10)
 
 MOST_WAIT: Final = 0.1
 MOST_WAIT_FOR_HALF: Final = 1.0
-"""Seconds that the next read waits for those who were given the last frame: for all of them, and for half of them.
+"""Seconds that the next read waits for those who have not taken everything: for all of them, and for half of them.
 
-Where there is more to do than the machine can, frames so become larger instead of later. Who does not read is waited
-for once: it is not at the head of the stream when the next frame comes.
+Where there is more to do than the machine can, frames so become larger, and nobody falls out of the memory and has to
+read and execute alone. Who has not come for a frame for as long as that is not waited for.
 """
 
 _RETRY: Final = 0.25
@@ -65,6 +65,8 @@ class Feed:
 
     def __init__(self) -> None:
         self._waiting: asyncio.Future[None] | None = None
+        self.took_at = asyncio.get_running_loop().time()
+        """When the follower last came for a frame, by the loop's clock."""
         self._reason: Exception | None = None
 
     @property
@@ -169,6 +171,7 @@ class SharedReader(Generic[T]):
         with self._joined(feed):
             while True:
                 feed.check()
+                feed.took_at = clock()
                 if number is None:
                     page = await self._read(position, LARGEST_BATCH)
                     frame = Frame(page.rows, position, page.position, page.as_of, heartbeat=not page.rows)
@@ -224,9 +227,9 @@ class SharedReader(Generic[T]):
                     frames = tail.follow(bell, self._reading, position, pace=self._pace)
                     async with aclosing(frames):
                         async for one in frames:
-                            given = self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
+                            self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
                             position = one.position
-                            await self._taken(given)
+                            await self._taken()
                 except self._final as error:
                     self._give_up(error)
                     return
@@ -246,23 +249,21 @@ class SharedReader(Generic[T]):
         self._failing_since = None
         return page
 
-    def _hand_out(self, frame: Frame[T]) -> list[Feed]:
-        """Give a frame to everybody; return those who have waited for it."""
+    def _hand_out(self, frame: Frame[T]) -> None:
         self._recent.add(frame)
-        given = [feed for feed in self._feeds if feed.waits]
-        for feed in given:
+        for feed in self._feeds:
             feed.ring()
-        return given
 
-    async def _taken(self, given: list[Feed]) -> None:
-        """Wait until those who were given a frame want the next one, within bounds."""
+    async def _taken(self) -> None:
+        """Wait until those who read have taken everything, within bounds."""
         clock = asyncio.get_running_loop().time
         began, pause = clock(), 0.0
         while True:
             await asyncio.sleep(pause)
-            busy = sum(1 for feed in given if not feed.waits and feed in self._feeds)
-            waited = clock() - began
-            if busy == 0 or waited > MOST_WAIT_FOR_HALF or (waited > MOST_WAIT and busy * 2 <= len(given)):
+            now = clock()
+            busy = sum(1 for feed in self._feeds if not feed.waits and now - feed.took_at < MOST_WAIT_FOR_HALF)
+            idle = sum(1 for feed in self._feeds if feed.waits)
+            if busy == 0 or now - began > MOST_WAIT_FOR_HALF or (now - began > MOST_WAIT and busy <= idle):
                 return
             pause = 0.002
 
