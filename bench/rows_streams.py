@@ -127,7 +127,7 @@ async def _weighed(stream: Stream) -> dict[str, float]:
 async def paused(bench: Bench, world: World) -> Found:
     """Commit events as fast as the trial of promise 10 wants, with twenty sockets that are not read and with none."""
     stream = product(bench, world)
-    events = {"events": round(bench.seconds * LONG * FLOOD), "connections": 8, "rate": FLOOD / 8}
+    events: dict[str, Any] = {"events": round(bench.seconds * LONG * FLOOD), "connections": 8, "rate": FLOOD / 8}
     async with watching(stream, WRITERS) as watch:
         alone = await told(bench, world, stream, watch, **events)
         before = memory(stream.pid)
