@@ -51,7 +51,9 @@ async def streams(seconds: float, *, redis: bool, seed: int = 1) -> bool:
         agreed = await _settled(site, stage, readers, chance)
         for task in reading:
             task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        for ended in await asyncio.gather(*reading, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                _say(f"a reader ended by itself: {ended!r}")
         _tell_streams(site, readers, agreed, sum(writer.acknowledged for writer in writers))
         return all(reader.received == agreed for reader in readers)
 

@@ -175,7 +175,7 @@ class Reader:
             async for line in response.aiter_lines():
                 if line.startswith("data: {"):
                     result = orjson.loads(line[5:])
-                    if "errors" in result:
+                    if not result.get("data"):
                         raise Cut
                     (frame,) = result["data"].values()
                     yield frame

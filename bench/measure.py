@@ -47,6 +47,8 @@ class Side:
     clients: Sequence[Sequence[bytes]]
     rounds: list[Round] = field(default_factory=list[Round])
     faults: Counter[str] = field(default_factory=Counter[str])
+    refused: bool = False
+    """Whether a refusal is the good answer."""
 
     def middle(self, name: str) -> float:
         """Return the median over the rounds."""
@@ -104,6 +106,7 @@ async def _load(side: Side, seconds: float) -> dict[str, Any]:
     plan = {
         "port": side.port,
         "seconds": seconds,
+        "refused": side.refused,
         "clients": [[base64.b64encode(one).decode() for one in requests] for requests in side.clients],
     }
     process = await asyncio.create_subprocess_exec(

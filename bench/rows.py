@@ -59,7 +59,8 @@ class Row:
         return ratio <= self.goal if self.most else ratio >= self.goal
 
 
-def _by_rate(ours: Side, theirs: Side, of: int = 1) -> Found:
+def by_rate(ours: Side, theirs: Side, of: int = 1) -> Found:
+    """Compare answers in a second; `of` of what is counted is in one answer."""
     told = [
         f"{side.middle('rate') * of:,.0f}/s, p50 {side.middle('p50') * 1e3:.1f} ms, "
         f"{side.middle('app') / of:,.0f}+{side.middle('db') / of:,.0f} µs{_faults(side)}"
@@ -83,7 +84,7 @@ async def point(bench: Bench, world: World) -> Found:
     ours = bench.ours([[_asked(bench, POINT, {"id": one.session}) for one in part] for part in spread])
     theirs = bench.theirs([[_read(world, "/point", one.session_id) for one in part] for part in spread])
     await bench.compare(ours, theirs)
-    return _by_rate(ours, theirs)
+    return by_rate(ours, theirs)
 
 
 def _read(world: World, path: str, argument: object) -> bytes:
@@ -98,7 +99,7 @@ async def monitor(bench: Bench, world: World, clients: int = 1) -> Found:
         bench.theirs([[_read(world, "/monitor", world.assignment_id)]] * clients),
     )
     await bench.compare(ours, theirs)
-    return _by_rate(ours, theirs)
+    return by_rate(ours, theirs)
 
 
 async def monitor_by_many(bench: Bench, world: World) -> Found:
@@ -113,7 +114,7 @@ async def nested(bench: Bench, world: World) -> Found:
     ours = bench.ours([[asked]])
     theirs = bench.theirs([[_read(world, "/nested", "List")]])
     await bench.compare(ours, theirs)
-    return _by_rate(ours, theirs)
+    return by_rate(ours, theirs)
 
 
 async def _cursors(bench: Bench) -> dict[str, str]:
@@ -133,14 +134,15 @@ async def _cursors(bench: Bench) -> dict[str, str]:
 
 async def ingest(bench: Bench, world: World) -> Found:
     """Record batches of one event, 64 candidates."""
-    ours = bench.ours([[_batch(one, 1)] for one in world.candidates[:BUSY]])
+    ours = bench.ours([[batch(one, 1)] for one in world.candidates[:BUSY]])
     told = [(str(world.org_unit_id), str(one.session_id), str(world.assignment_id)) for one in world.candidates[:BUSY]]
     theirs = bench.theirs([[post("/ingest", {"scope": world.scope, "ids": ids})] for ids in told])
     await bench.compare(ours, theirs)
-    return _by_rate(ours, theirs)
+    return by_rate(ours, theirs)
 
 
-def _batch(one: Candidate, size: int) -> bytes:
+def batch(one: Candidate, size: int) -> bytes:
+    """Return the request that records so many events of a candidate."""
     event = {"kind": "TAB_SWITCH", "clientAt": "2026-01-01T00:00:00Z"}
     given = {"batchId": FRESH, "events": [event] * size}
     return post("/graphql", {"query": document("SessionEventsRecord"), "variables": {"input": given}}, one.token)
@@ -148,7 +150,7 @@ def _batch(one: Candidate, size: int) -> bytes:
 
 async def ingest_many(bench: Bench, world: World) -> Found:
     """Record batches of 50 events, 8 candidates; pgbench sends the same statement with 8 clients."""
-    ours = bench.ours([[_batch(one, 50)] for one in world.candidates[:8]])
+    ours = bench.ours([[batch(one, 50)] for one in world.candidates[:8]])
     rates: list[float] = []
     for _ in range(ROUNDS):
         await bench.measure(ours)
@@ -169,7 +171,7 @@ async def autosave(bench: Bench, world: World) -> Found:
     ours = bench.ours([[_answer(one, n) for n in range(len(one.items))] for one in people])
     theirs = bench.theirs([[_upsert(world, one, n) for n in range(len(one.items))] for one in people])
     await bench.compare(ours, theirs)
-    return _by_rate(ours, theirs)
+    return by_rate(ours, theirs)
 
 
 def _answer(one: Candidate, n: int) -> bytes:

@@ -25,14 +25,22 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 MOST_FRAMES: Final = 64
-MOST_ROWS: Final = 2_000
+MOST_ROWS: Final = 4_000
 LIFE: Final = timedelta(seconds=20)
 """What a reader remembers at most, once for all of its followers; whoever is further behind reads the table."""
 
 PATIENCE: Final = 30.0
 """Seconds for which a reader tries again when the table cannot be read, before its followers are told."""
 
-USUAL: Final = Pace()
+USUAL: Final = Pace(burst=10)
+
+MOST_WAIT: Final = 0.1
+MOST_WAIT_FOR_HALF: Final = 1.0
+"""Seconds that the next read waits for those who have not taken everything: for all of them, and for half of them.
+
+Where there is more to do than the machine can, frames so become larger, and nobody falls out of the memory and has to
+read and execute alone. Who has not come for a frame for as long as that is not waited for.
+"""
 
 _RETRY: Final = 0.25
 
@@ -56,17 +64,25 @@ class Feed:
     """Wakes one follower, and holds the reason why it must end, once there is one."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
+        self.took_at = asyncio.get_running_loop().time()
+        """When the follower last came for a frame, by the loop's clock."""
         self._reason: Exception | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether the follower has taken everything and waits for more."""
+        return self._waiting is not None and not self._waiting.done()
+
     def ring(self) -> None:
-        """Wake the follower."""
-        self._woken.set()
+        """Wake the follower, if it waits; one that does not looks again before it waits."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def end(self, reason: Exception) -> None:
         """Have the follower raise `reason` instead of taking another frame; the first reason counts."""
         self._reason = self._reason or reason
-        self._woken.set()
+        self.ring()
 
     def check(self) -> None:
         """Raise the reason why the follower must end, if there is one."""
@@ -75,8 +91,11 @@ class Feed:
 
     async def wait(self) -> None:
         """Wait until woken."""
-        self._woken.clear()
-        await self._woken.wait()
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
 
 
 class Recent(Generic[T]):
@@ -152,6 +171,7 @@ class SharedReader(Generic[T]):
         with self._joined(feed):
             while True:
                 feed.check()
+                feed.took_at = clock()
                 if number is None:
                     page = await self._read(position, LARGEST_BATCH)
                     frame = Frame(page.rows, position, page.position, page.as_of, heartbeat=not page.rows)
@@ -209,6 +229,7 @@ class SharedReader(Generic[T]):
                         async for one in frames:
                             self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
                             position = one.position
+                            await self._taken()
                 except self._final as error:
                     self._give_up(error)
                     return
@@ -232,6 +253,19 @@ class SharedReader(Generic[T]):
         self._recent.add(frame)
         for feed in self._feeds:
             feed.ring()
+
+    async def _taken(self) -> None:
+        """Wait until those who read have taken everything, within bounds."""
+        clock = asyncio.get_running_loop().time
+        began, pause = clock(), 0.0
+        while True:
+            await asyncio.sleep(pause)
+            now = clock()
+            busy = sum(1 for feed in self._feeds if not feed.waits and now - feed.took_at < MOST_WAIT_FOR_HALF)
+            idle = sum(1 for feed in self._feeds if feed.waits)
+            if busy == 0 or now - began > MOST_WAIT_FOR_HALF or (now - began > MOST_WAIT and busy <= idle):
+                return
+            pause = 0.002
 
     def _give_up(self, error: Exception) -> None:
         self._failing_since = None

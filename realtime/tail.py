@@ -50,9 +50,13 @@ class Frame(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often, in seconds: frames at most; reads and heartbeats at least; reads while rows are held back."""
+    """How often, in seconds: frames at most; reads and heartbeats at least; reads while rows are held back.
+
+    `burst` frames may come at once before they keep that distance, so that what happens now and then comes at once.
+    """
 
     frame: float = 0.05
+    burst: int = 1
     poll: float = 1.5
     heartbeat: float = 10.0
     lag_first: float = 0.05
@@ -70,6 +74,7 @@ async def follow(
     clock = asyncio.get_running_loop().time
     position = start
     delivered = clock() - pace.heartbeat
+    due = clock()  # when the frames so far were all due at their distance
     lag = pace.lag_first
     while True:
         page = await read(position, LARGEST_BATCH)
@@ -77,6 +82,7 @@ async def follow(
         if page.rows or clock() - delivered >= pace.heartbeat:
             yield Frame(page.rows, position, page.as_of, heartbeat=not page.rows)
             delivered = clock()
+            due = max(due, delivered) + pace.frame
         if page.more:
             continue
         patience = min(pace.poll, max(0.0, delivered + pace.heartbeat - clock()))
@@ -86,6 +92,6 @@ async def follow(
         else:
             lag = pace.lag_first
         await bell.wait(patience)
-        early = delivered + pace.frame - clock()
+        early = due - (pace.burst - 1) * pace.frame - clock()
         if early > 0:
             await asyncio.sleep(early)

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from dataloaders.registry import Loaders
@@ -20,6 +20,9 @@ from services.refusals import Forbidden, Unauthenticated
 from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office, Work
+
+if TYPE_CHECKING:
+    from resolvers.streams_live import Live
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +80,7 @@ class Context:
         self._pinned: frozenset[Capability] | None = None
         self._snapshot_at = 0.0
         self.standing: Standing | None = None
+        self.live: Live | None = None
         self.loaders = Loaders(self.reading)
 
     def shared(self, standing: Standing) -> "Context":

@@ -33,6 +33,12 @@ class Frame:
     once: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], compare=False)
 
 
+class Key:
+    """Stands for a question and a standing, so that they need not be compared for every frame."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Source:
     """One stream as one scope sees it. Rows are read in the scope alone, so that all who share it may see them."""
 
@@ -43,6 +49,7 @@ class Source:
         self._secret = secret
         self._epoch: str | None = None
         self._is_sure = False
+        self._keys: WeakValueDictionary[Hashable, Key] = WeakValueDictionary()
         self.reader = SharedReader[SessionEvent](lambda: hub.follow(stream.topic), self._read, _place, final=(Refusal,))
 
     def show(self, frame: shared.Frame[SessionEvent]) -> Frame:
@@ -52,6 +59,13 @@ class Source:
             sealed = Cursors(self._secret, self._epoch or "").issue(self._stream.name, frame.position, frame.as_of)
             shown = frame.once[Frame] = Frame(sealed, frame.as_of, frame.rows, frame.heartbeat)
         return shown
+
+    def key(self, what: Hashable) -> Key:
+        """Return the one key of what an answer depends on beside its frame, for as long as somebody holds it."""
+        key = self._keys.get(what)
+        if key is None:
+            key = self._keys[what] = Key()
+        return key
 
     async def _read(self, position: Position, limit: int) -> Page[SessionEvent]:
         try:

@@ -8,8 +8,9 @@ from models.capabilities import Capability
 from realtime.cursors import Position
 from realtime.shared import Feed
 from resolvers.access import requires
-from resolvers.context import Context, Standing
+from resolvers.context import Context
 from resolvers.sources import Frame
+from resolvers.streams_live import Live
 from services import assignments, streams
 from services.streams import Stream
 from services.work import Work
@@ -78,14 +79,11 @@ async def _follow(
 
     await context.start_streaming()
     start = await context.read(begin)
-    scope = context.viewer.impersonal()
-    source = context.house.sources.of(stream, scope)
+    source = context.house.sources.of(stream, context.viewer.impersonal())
     feed = Feed()
     held = await context.capabilities()
     with context.house.rights.watch(context.viewer, capability, held, feed.end) as watch:
         async with aclosing(source.reader.follow(start, feed)) as frames:
-            async for frame in frames:
-                await context.house.rights.ensure(context.viewer, watch)
-                feed.check()
-                context.standing = Standing(scope, watch.held)
-                yield source.show(frame)
+            context.live = live = Live(context, source, frames, watch, feed)
+            while True:
+                yield source.show(await live.take())

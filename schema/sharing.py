@@ -47,6 +47,8 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         """Prepare the execution of one event."""
         if self._question is None and hasattr(payload, "once"):
             self._question = self._asked()
+            if (live := getattr(self.context_value, "live", None)) is not None:
+                live.question = self._question
         executor: Any = cast("Any", super()).build_per_event_executor(payload)
         return executor
 
@@ -65,13 +67,19 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         return await asyncio.shield(task)
 
     async def _persistent(self, asker: Context, standing: Standing) -> ExecutionResult:
-        """Execute; again when it failed only because the database was away."""
+        """Execute; again when it failed only because the database was away.
+
+        When it stays away the stream ends: a client that went on would have a gap where the frame was.
+        """
         for pause in RETRIES:
             result = await self._execute(asker, standing)
             if not any(_is_passing(error) for error in result.errors or ()):
                 return result
             await asyncio.sleep(pause)
-        return await self._execute(asker, standing)
+        result = await self._execute(asker, standing)
+        for error in filter(_is_passing, result.errors or ()):
+            raise error
+        return result
 
     async def _execute(self, asker: Context, standing: Standing) -> ExecutionResult:
         executor = self.build_per_event_executor(self.root_value)

@@ -114,6 +114,8 @@ class Subscription:
                     match message["type"]:
                         case "connection_ack":
                             await self._say({"type": "subscribe", "id": "1", "payload": self._payload})
+                        case "next" if not message["payload"].get("data"):
+                            raise Cut  # what went wrong hides a frame: go on from the last cursor
                         case "next":
                             (frame,) = message["payload"]["data"].values()
                             yield frame

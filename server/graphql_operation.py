@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -19,6 +19,7 @@ from schema.guard import allow_introspection, is_known_query
 from schema.guard_deadline import DeadlineExceeded, running_kind
 from schema.sharing import encodable
 from server import metrics
+from server.graphql_live import answered
 from server.live import Principal
 from server.persisted import Documents
 from server.sharing import SharedAnswers
@@ -90,6 +91,8 @@ class Answer:
     was_executed: bool
     is_fault: bool = False
     problem: str | None = None
+    frames: dict[str, bytes] = field(default_factory=dict[str, bytes], compare=False)
+    """The frames that it was sent in over sockets, by the id of the operation; a few of them."""
 
     @property
     def code(self) -> str:
@@ -163,8 +166,8 @@ class Operations:
                     allowed_operation_types=allowed,
                 )
                 async with aclosing(results):
-                    async for result in results:
-                        yield _answer(cast("ExecutionResult", result), request)
+                    async for answer in answered(results, context, lambda result: _answer(result, request)):
+                        yield answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)
         except asyncio.CancelledError as error:
@@ -277,8 +280,8 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
 def _problem(data: object) -> str | None:
     """Return the code of the first problem in the payload of a mutation, if the client asked for codes."""
     fields = cast("dict[str, Any]", data).values() if isinstance(data, dict) else ()
-    for field in fields:
-        problems = cast("dict[str, Any]", field).get("problems") if isinstance(field, dict) else None
+    for one in fields:
+        problems = cast("dict[str, Any]", one).get("problems") if isinstance(one, dict) else None
         if problems and isinstance(problems, list):
             first = cast("list[Any]", problems)[0]
             code = cast("dict[str, Any]", first).get("code") if isinstance(first, dict) else None

@@ -15,14 +15,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
 from schema.errors import formatted, internal
-from server.graphql_operation import Authenticate, GraphQLRequest, Operations, bearer
+from server.graphql_operation import Answer, Authenticate, GraphQLRequest, Operations, bearer
 from server.graphql_request import address_of
 from server.limits import INIT_SECONDS, MAX_OPERATIONS_PER_SOCKET, WRITE_SECONDS, read_json
 from server.live import LiveConnection, LiveConnections
+from server.sockets import door, text_frame
 from services.refusals import BadUserInput, LimitExceeded, Refusal
 
 PROTOCOL: Final = "graphql-transport-ws"
 CANCEL_SECONDS: Final = 0.5
+MOST_IDS: Final = 4
+"""Operation ids for which the frame of an answer is kept: many clients call their one operation the same."""
+
 _LONGEST_ID: Final = 128
 _LONGEST_REASON: Final = 120
 
@@ -76,6 +80,7 @@ class GraphQLSocket:
         self._authenticate = authenticate
         self._websocket = websocket
         self._connection = connection
+        self._write_now = door(websocket.scope)
         self._is_initialised = False
         self._is_acknowledged = False
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -198,7 +203,8 @@ class GraphQLSocket:
                         self._forget(id)
                         await self._write({"id": id, "type": "error", "payload": answer.errors})
                         return
-                    await self._write({"id": id, "type": "next", "payload": orjson.Fragment(answer.body)})
+                    if not self._written(id, answer):
+                        await self._write({"id": id, "type": "next", "payload": orjson.Fragment(answer.body)})
             self._forget(id)
             await self._write({"id": id, "type": "complete"})
         except WebSocketDisconnect:
@@ -210,6 +216,17 @@ class GraphQLSocket:
         """Free the id before the last frame, unless a newer operation has taken it since."""
         if self._running.get(id) is asyncio.current_task():
             del self._running[id]
+
+    def _written(self, id: str, answer: Answer) -> bool:
+        """Send an answer at once, in the very bytes that others were sent; false when the peer has yet to read."""
+        if self._write_now is None or self._connection.ended.done():
+            return False
+        frame = answer.frames.get(id)
+        if frame is None:
+            frame = text_frame(b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(id), answer.body))
+            if len(answer.frames) < MOST_IDS:
+                answer.frames[id] = frame
+        return self._write_now(frame)
 
     async def _write(self, frame: dict[str, Any]) -> None:
         if self._connection.ended.done():

@@ -23,7 +23,7 @@ INIT_SECONDS: Final = 5.0
 
 # A frame above the limit is answered with 1009, a peer that answers no ping is cut with 1011 within ten seconds.
 UVICORN_OPTIONS: Final[dict[str, Any]] = {
-    "ws": "websockets-sansio",
+    "ws": "server.sockets:FrameSocket",
     "ws_max_size": MAX_BODY_BYTES,
     "ws_ping_interval": 5.0,
     "ws_ping_timeout": 5.0,

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.context import House
+from server.sockets import WRITE, door
 from server.workers import LIVED_WELL
 from services.viewer import Viewer
 
@@ -161,6 +162,17 @@ class Measured:
                 size.inc(len(message.get("text") or message.get("body") or b""))
             await send(message)
 
+        write = door(scope)
+        if write is not None:
+
+            def counted(frame: bytes) -> bool:
+                taken = write(frame)
+                if taken:
+                    frames.inc()
+                    size.inc(len(frame))
+                return taken
+
+            scope["extensions"][WRITE] = counted
         is_open.inc()
         try:
             await self._app(scope, receive, counting)

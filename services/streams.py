@@ -4,12 +4,14 @@ A row's position is `(xid, id)`: the id of the transaction that wrote it, then i
 below the snapshot's horizon, where every transaction has ended, so that nothing can appear behind it later.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Final, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal_column, select, true, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Text, func, literal_column, select, true
+from sqlalchemy import cast as sql_cast
 
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
@@ -27,12 +29,30 @@ _HORIZON = select(
     _XMIN.label("xmin"),
     literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", BigInteger).label("unused"),
     (
-        cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 1), BigInteger) * 2**32
-        + cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 2), BigInteger)
+        sql_cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 1), BigInteger) * 2**32
+        + sql_cast(func.split_part(_CHECKPOINT.c.next_xid, ":", 2), BigInteger)
     ).label("durable"),
     literal_column(f"({cursors.EPOCH_SQL})", Text).label("epoch"),
     func.evalium_now().label("now"),
 ).select_from(_CHECKPOINT)
+
+
+_READ: Final = {
+    column: f"""
+with head as (
+ select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
+  split_part(c.next_xid, ':', 1)::bigint * 4294967296 + split_part(c.next_xid, ':', 2)::bigint as durable,
+  evalium_now() as now,
+  exists (select from session_events where {column} = $1
+   and xid >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint) as held
+ from pg_control_checkpoint() c)
+select head.*, e.* from head left join (
+ select id, xid, session_id, assignment_id, seq, kind, at, client_at, actor_id, reason, payload from session_events
+ where {column} = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ order by xid, id limit $4) e on true
+order by e.xid, e.id"""  # noqa: S608 - the columns are named here
+    for column in ("assignment_id", "session_id")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +82,13 @@ class Stream:
 
     name: str
     topic: Topic
-    rows: ColumnElement[bool]
+    column: str
+    id: UUID
+
+    @property
+    def rows(self) -> ColumnElement[bool]:
+        """The condition of its rows."""
+        return cast("ColumnElement[bool]", getattr(SessionEvent, self.column) == self.id)
 
 
 def assignment_stream(tenant_id: UUID, assignment_id: UUID) -> Stream:
@@ -70,7 +96,8 @@ def assignment_stream(tenant_id: UUID, assignment_id: UUID) -> Stream:
     return Stream(
         f"assignment/{tenant_id}/{assignment_id}",
         topics.assignment_sessions(tenant_id, assignment_id),
-        SessionEvent.assignment_id == assignment_id,
+        "assignment_id",
+        assignment_id,
     )
 
 
@@ -79,7 +106,8 @@ def session_stream(tenant_id: UUID, session_id: UUID) -> Stream:
     return Stream(
         f"session/{tenant_id}/{session_id}",
         topics.session_timeline(tenant_id, session_id),
-        SessionEvent.session_id == session_id,
+        "session_id",
+        session_id,
     )
 
 
@@ -129,31 +157,20 @@ def position(secret: bytes, stream: Stream, at: Horizon, token: str) -> Position
 async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[SessionEvent]:
     """Read the events after a position, oldest first; when all are read, the position moves on as far as it may.
 
-    One statement tells whether there is anything at all, which is all that an idle stream ever costs.
+    One statement tells the horizon, what is new below it, and whether there is more above.
     """
-    place = tuple_(SessionEvent.xid, SessionEvent.id)
-    unread = select(SessionEvent.id).where(stream.rows, place > tuple_(after.xid, after.id)).exists()
-    row = (await work.session.execute(_HORIZON.add_columns(unread.label("unread")))).one()
-    at = Horizon(row.xmin, row.durable, row.unused, row.epoch, row.now)
-    if not row.unread:
-        return Page(rows=(), position=max(after, at.rest), as_of=at.as_of, more=False, lagging=False)
-    found: Sequence[SessionEvent] = (
-        await work.session.scalars(
-            select(SessionEvent)
-            .where(stream.rows, place > tuple_(after.xid, after.id), SessionEvent.xid < at.xmin)
-            .order_by(SessionEvent.xid, SessionEvent.id)
-            .limit(limit),
-        )
-    ).all()
+    connection = await work.session.connection()
+    given = (stream.id, after.xid, after.id, limit)
+    records = (await connection.exec_driver_sql(_READ[stream.column], given)).mappings().all()
+    head = records[0]
+    found = [cast("SessionEvent", SimpleNamespace(**record)) for record in records if record["id"] is not None]
+    rest = Position.before(min(head["xmin"], head["durable"]))
     full = len(found) == limit
     behind = Position(found[-1].xid, found[-1].id) if found else after
-    lagging = select(func.count()).select_from(
-        select(SessionEvent.id).where(stream.rows, SessionEvent.xid >= at.xmin).limit(1).subquery(),
-    )
     return Page(
         rows=found,
-        position=behind if full else max(behind, at.rest),
-        as_of=at.as_of,
+        position=behind if full else max(behind, rest),
+        as_of=head["now"],
         more=full,
-        lagging=not full and bool(await work.session.scalar(lagging)),
+        lagging=not full and head["held"],
     )

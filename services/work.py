@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -54,6 +55,8 @@ kind (ids, small pages), so that the plan for any of them is the plan for all.""
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
 _LOCK_NOT_AVAILABLE = "55P03"
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
+"""What the driver raises, and what SQLAlchemy's adapter makes of it."""
 
 _LOCK = text(
     "select pg_advisory_xact_lock(key), pg_current_xact_id_if_assigned() is null as clean "
@@ -94,7 +97,7 @@ def _translated(statement: str, driver: Any) -> Generator[None]:
     """Raise the driver's failures as SQLAlchemy would, so that there is one kind of them."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (*_DRIVER_ERRORS, OSError) as error:
         lost = bool(driver.is_closed())
         raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
@@ -137,14 +140,31 @@ class Work:
 
         What the session has not flushed is not seen.
         """
-        if self._driver is None:
-            connection = await (await self.session.connection()).get_raw_connection()
-            adapter: Any = connection.dbapi_connection
-            if adapter._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with its own first statement only
-                await adapter._start_transaction()  # noqa: SLF001 - likewise
-            self._driver = connection.driver_connection
-        with _translated(statement, self._driver):
+        try:
+            if self._driver is None:
+                self._driver = await self._begun()
             return await self._driver.fetch(statement, *values)
+        except (*_DRIVER_ERRORS, OSError) as error:
+            lost = await self._is_lost(error)
+            raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
+
+    async def _is_lost(self, error: BaseException) -> bool:
+        """Tell whether the connection is gone, and take it from the pool, which would lend it to the next reader."""
+        if self.is_snapshot:
+            return bool(self._driver.is_closed())  # whoever opened the snapshot gives it back, and looks too
+        connection = await self.session.connection()
+        lost = bool((await connection.get_raw_connection()).driver_connection.is_closed())  # pyright: ignore[reportOptionalMemberAccess] - it has one
+        if lost:
+            await connection.invalidate(error)
+        return lost
+
+    async def _begun(self) -> Any:
+        """Return the driver's connection, in the session's transaction."""
+        connection = await (await self.session.connection()).get_raw_connection()
+        adapter: Any = connection.dbapi_connection
+        if adapter._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with its own first statement only
+            await adapter._start_transaction()  # noqa: SLF001 - likewise
+        return connection.driver_connection
 
     async def lock(self, *names: str) -> None:
         """Wait for the named locks and hold them until the transaction ends, in one order for everybody.

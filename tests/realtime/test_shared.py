@@ -149,6 +149,42 @@ async def test_a_paused_follower_holds_a_bounded_amount_and_misses_nothing():
         assert slow.rows == quick.rows == list(range(1, table.rows + 1))
 
 
+async def test_frames_grow_while_their_takers_are_busy_instead_of_piling_up():
+    table = Table()
+    async with AsyncExitStack() as stack:
+        clients = await joined(stack, table, 4)
+        for client in clients:
+            client.going.clear()
+        table.add()
+        await until(lambda: all(client.rows for client in clients))
+        reads = table.reads
+        for _ in range(20):
+            table.add(5)
+            await asyncio.sleep(0)
+        assert table.reads == reads
+        for client in clients:
+            client.going.set()
+        await until(lambda: all(len(client.rows) == table.rows for client in clients))
+        assert all(len(client.frames) == 3 for client in clients)
+
+
+async def test_one_who_does_not_take_holds_the_others_up_once_and_briefly():
+    table = Table()
+    clock = asyncio.get_running_loop().time
+    async with AsyncExitStack() as stack:
+        slow, *others = await joined(stack, table, 3)
+        with pausing(slow):
+            took = []
+            for number in range(1, 6):
+                began = clock()
+                table.add()
+                await until(lambda n=number: all(len(client.rows) == n for client in others))
+                took.append(clock() - began)
+        assert took[1] < 1
+        assert sum(took[2:]) < 1
+        await until(lambda: len(slow.rows) == table.rows)
+
+
 async def test_a_table_that_cannot_be_read_for_a_moment_ends_nobody():
     table = Table()
     async with AsyncExitStack() as stack:

@@ -44,11 +44,11 @@ def index_of(stream):
 
 
 async def plans(world, stream, after, limit):
-    """Read a page, then explain each statement on the events that it took, with the values that it took."""
+    """Read a page, then explain its one statement with the values that it took; the scans for the page and beyond it."""
     sent = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
-        if "FROM session_events" in statement:
+        if "from session_events" in statement:
             sent.append((statement, parameters))
 
     engine = world.office._engine.sync_engine
@@ -56,16 +56,14 @@ async def plans(world, stream, after, limit):
     try:
         async with world.office.snapshot(world.system) as work:
             page = await streams.events(work, stream, after, limit)
-            statements = sent.copy()
+            ((statement, parameters),) = sent.copy()
             connection = await work.session.connection()
-            found = []
-            for statement, parameters in statements:
-                explain = f"explain (analyze, buffers, costs off, timing off, format json) {statement}"
-                answer = (await connection.exec_driver_sql(explain, tuple(parameters))).scalar_one()
-                found.append((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+            explain = f"explain (analyze, buffers, costs off, timing off, format json) {statement}"
+            answer = (await connection.exec_driver_sql(explain, tuple(parameters))).scalar_one()
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    return page, found
+    plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+    return page, *sorted(scans(plan), key=lambda scan: "ROW(xid, id) >" not in scan["Index Cond"])
 
 
 def scans(plan):
@@ -82,8 +80,7 @@ async def middle(world, stream, skip):
 @pytest.mark.parametrize("skip", [0, 2_000, 5_990])
 async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
     after = await middle(world, stream, skip) if skip else Position.start()
-    page, (_, reading, *_) = await plans(world, stream, after, 100)
-    (scan,) = scans(reading)
+    page, scan, beyond = await plans(world, stream, after, 100)
     assert page.rows
     assert scan["Index Name"] == index_of(stream)
     assert "ROW(xid, id) >" in scan["Index Cond"]
@@ -92,13 +89,16 @@ async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
     assert scan["Actual Rows"] == len(page.rows)
     blocks = scan["Shared Hit Blocks"] + scan["Shared Read Blocks"]
     assert blocks <= len(page.rows) + 10  # a row's block each, and the way down the index: it begins at the place
+    assert "xid >=" in beyond["Index Cond"]
+    assert beyond["Actual Rows"] == 0
 
 
 async def test_a_reader_who_has_everything_touches_nothing(world, stream):
     end = await middle(world, stream, 2 * EVENTS)
-    page, (looking,) = await plans(world, stream, end, 100)
+    page, *found = await plans(world, stream, end, 100)
     assert not page.rows
-    for scan in scans(looking):
+    assert len(found) == 2
+    for scan in found:
         assert scan["Index Name"] == index_of(stream)
         assert scan.get("Rows Removed by Filter", 0) == 0
         assert scan["Actual Rows"] == 0

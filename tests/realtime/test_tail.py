@@ -131,6 +131,20 @@ async def test_frames_are_at_least_the_pace_apart_and_bundle_what_came(table):
     assert min(gaps) >= 0.045
 
 
+async def test_a_few_frames_come_at_once_before_they_keep_their_distance(table):
+    bell, clock = Follower(), asyncio.get_running_loop().time
+    async with tailing(table, Pace(frame=0.1, burst=5, poll=60, heartbeat=60), bell) as frames:
+        await taken(frames)
+        at = []
+        for _ in range(7):
+            table.add()
+            bell.ring()
+            await taken(frames)
+            at.append(clock())
+    assert at[3] - at[0] < 0.1
+    assert min(after - before for before, after in pairwise(at[-3:])) >= 0.09
+
+
 async def test_full_pages_are_read_without_waiting(table):
     table.add(4 * LARGEST_BATCH + 1)
     async with tailing(table, Pace(frame=10, poll=60, heartbeat=60)) as frames:

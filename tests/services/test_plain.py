@@ -7,9 +7,11 @@ from models.base import uuid7
 from models.identity import User
 from models.sessions import DeliverySession
 from models.submissions import Submission
+from server.driver import connected
 from services import plain
 from services.sessions_expiry import submit
 from services.viewer import Viewer
+from services.work import Office, is_passing
 from tests.factories import sessions as factory
 
 
@@ -64,3 +66,31 @@ async def test_a_failing_statement_is_a_database_error_of_sqlalchemy_and_spoils_
     assert not refused.value.connection_invalidated
     async with world.office.snapshot(world.system) as work:
         assert (await work.fetch("select 1 as one"))[0]["one"] == 1
+
+
+@pytest.mark.parametrize("within", [False, True])
+async def test_a_connection_that_died_fails_one_read_in_passing_and_is_never_lent_again(world, database, within):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=1)
+    try:
+        async with office.snapshot(world.system) as work:
+            (row,) = await work.fetch("select pg_backend_pid() as pid")
+            if within:
+                await _end(database, row["pid"])
+                with pytest.raises(DBAPIError) as failure:
+                    await plain.now(work)
+        if not within:
+            await _end(database, row["pid"])
+            with pytest.raises(DBAPIError) as failure:
+                async with office.snapshot(world.system) as work:
+                    await plain.now(work)
+        assert is_passing(failure.value)
+        assert failure.value.connection_invalidated
+        async with office.snapshot(world.system) as work:
+            assert await plain.now(work)
+    finally:
+        await office.close()
+
+
+async def _end(database, pid):
+    async with connected(database.admin_dsn) as admin:
+        assert await admin.fetchval("select pg_terminate_backend($1, 5000)", pid)

@@ -9,12 +9,15 @@ from uuid import uuid4
 import asyncpg
 import orjson
 import pytest
+from graphql import ExecutionResult, GraphQLError
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from models.capabilities import Capability
 from models.identity import UserRole
 from realtime import topics
 from realtime.bell_postgres import PostgresBell
+from schema import sharing
 from schema.sharing import SharingExecutor
 from server.viewer import access_token
 from services import demonstration, identity
@@ -242,3 +245,19 @@ async def test_with_a_dead_bell_events_still_come_within_two_seconds(live: Live,
         monkeypatch.setattr(live.service.house.hub, "_wake", lambda _topics: None)
         await story.redeem(live, next(invitations))
         assert await until(lambda: screen.events) < 2
+
+
+async def test_a_frame_that_cannot_be_shown_ends_the_stream_instead_of_leaving_a_gap(live: Live, stage, monkeypatch):
+    assignment, invitations = stage
+    monkeypatch.setattr(sharing, "RETRIES", ())
+    screen = Screen(live, await live.token("proctor"), document("AssignmentStream"), assignmentId=assignment)
+    async with screens(screen):
+
+        async def away(*_):
+            cause = OperationalError("select", None, OSError("the database is away"))
+            return ExecutionResult(None, [GraphQLError("away", original_error=cause)])
+
+        monkeypatch.setattr(SharingExecutor, "_execute", away)
+        await story.redeem(live, next(invitations))
+        await until(lambda: screen.messages[-1]["type"] in ("complete", "error"))
+        assert not screen.events
