@@ -213,6 +213,19 @@ class Work:
         )
 
 
+async def _rolled_back_by_driver(work: Work, adapter: Any) -> None:
+    """End a snapshot; SQLAlchemy's session, where there is one, finds nothing left to end."""
+    transaction, adapter._transaction = adapter._transaction, None  # noqa: SLF001 - as in `Office.snapshot`
+    try:
+        if work.opened is not None:
+            await work.opened.close()
+    finally:
+        driver = adapter.driver_connection
+        if transaction is not None and not driver.is_closed():
+            with _translated("ROLLBACK", driver):
+                await transaction.rollback()
+
+
 class Office:
     """Opens works. One per process; `ring` hands the topics of a committed work to the doorbell."""
 
@@ -297,20 +310,17 @@ class Office:
             adapter: Any = connection.dbapi_connection
             driver = adapter.driver_connection
             driver.variables = self._variables(viewer)
-            adapter.isolation_level, adapter.readonly = "repeatable_read", True
             work = Work(lambda: self._session_on(connection), viewer, driver)
+            adapter.isolation_level, adapter.readonly = "repeatable_read", True
             try:
                 with _translated("BEGIN", driver):
                     await adapter._start_transaction()  # noqa: SLF001 - the session, if there will be one, finds it begun
+            finally:
+                adapter.isolation_level, adapter.readonly = None, False  # or a writing work would be given them next
+            try:
                 yield work
             finally:
-                if work.opened is not None:
-                    await work.opened.close()
-                transaction, adapter._transaction = adapter._transaction, None  # noqa: SLF001 - likewise
-                adapter.isolation_level, adapter.readonly = None, False
-                if transaction is not None and not driver.is_closed():
-                    with _translated("ROLLBACK", driver):
-                        await transaction.rollback()
+                await _rolled_back_by_driver(work, adapter)
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncGenerator[PoolProxiedConnection, None]:

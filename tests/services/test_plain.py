@@ -1,5 +1,5 @@
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from models.assignments import Assignment
@@ -69,7 +69,7 @@ async def test_a_failing_statement_is_a_database_error_of_sqlalchemy_and_spoils_
 
 
 @pytest.mark.parametrize("within", [False, True])
-async def test_a_connection_that_died_fails_one_read_in_passing_and_is_never_lent_again(world, database, within):
+async def test_a_connection_that_died_fails_the_read_that_it_served_and_is_never_lent_again(world, database, within):
     office = Office(database.app, ring=lambda _topics: None, pool_size=1)
     try:
         async with office.snapshot(world.system) as work:
@@ -78,13 +78,10 @@ async def test_a_connection_that_died_fails_one_read_in_passing_and_is_never_len
                 await _end(database, row["pid"])
                 with pytest.raises(DBAPIError) as failure:
                     await plain.now(work)
+                assert is_passing(failure.value)
+                assert failure.value.connection_invalidated
         if not within:
             await _end(database, row["pid"])
-            with pytest.raises(DBAPIError) as failure:
-                async with office.snapshot(world.system) as work:
-                    await plain.now(work)
-        assert is_passing(failure.value)
-        assert failure.value.connection_invalidated
         async with office.snapshot(world.system) as work:
             assert await plain.now(work)
     finally:
@@ -94,3 +91,18 @@ async def test_a_connection_that_died_fails_one_read_in_passing_and_is_never_len
 async def _end(database, pid):
     async with connected(database.admin_dsn) as admin:
         assert await admin.fetchval("select pg_terminate_backend($1, 5000)", pid)
+
+
+async def test_a_snapshot_that_ends_badly_leaves_no_trace_on_the_connection(world, database):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=1)
+    try:
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                async with office.snapshot(world.system) as work:
+                    await work.session.scalars(select(User))
+                    raise RuntimeError("bad end")
+            async with office.work(world.system) as work:
+                told = await work.rows(text("select current_setting('transaction_read_only') as only"))
+            assert told[0].only == "off"
+    finally:
+        await office.close()
