@@ -1,5 +1,6 @@
 """Holding one session: every act on it happens alone, and finds its state first (domain.md sections 6 and 7)."""
 
+from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -11,13 +12,46 @@ from services.sessions_status import is_over
 from services.work import Work
 
 
+@dataclass(slots=True)
+class Held:
+    """What a session's row says of its course, without the ORM: read and written for many sessions at once."""
+
+    id: UUID
+    org_unit_id: UUID
+    assignment_id: UUID
+    user_id: UUID
+    state: str
+    version: int
+    started_at: datetime | None
+    deadline_at: datetime | None
+    ended_at: datetime | None
+    grace_seconds: int
+    item_count: int
+    event_seq: int
+    answered_count: int
+    current_position: int | None
+    focus_lost_count: int
+    focus_lost_at: datetime | None
+    disconnected_at: datetime | None
+    last_activity_at: datetime | None
+
+
+HELD_COLUMNS = tuple(field.name for field in fields(Held))
+"""The columns of `delivery_sessions` that `Held` takes, in its order."""
+
+
+def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:
+    """Name the lock that every act on a session holds."""
+    return f"session/{tenant_id}/{session_id}"
+
+
 async def hold(work: Work, session_id: UUID) -> DeliverySession:
     """Wait until nobody else acts on the session, and return it as it is now.
 
     It comes before the first write of a transaction: the lock order is then the order of transaction ids, in which
     the session's events are streamed.
     """
-    await work.lock(f"session/{work.viewer.tenant_id}/{session_id}")
+    await work.lock(lock_name(work.viewer.tenant_id, session_id))
     session = (
         await work.session.scalars(
             select(DeliverySession)
@@ -31,7 +65,7 @@ async def hold(work: Work, session_id: UUID) -> DeliverySession:
     return session
 
 
-def require_running(session: DeliverySession, now: datetime) -> None:
+def require_running(session: Held, now: datetime) -> None:
     """Refuse unless the candidate is at work: started, not ended, and within deadline and network allowance."""
     if session.state == SessionState.EXPIRED or is_over(session, now):
         raise over(session, now)
@@ -39,13 +73,13 @@ def require_running(session: DeliverySession, now: datetime) -> None:
         raise drifted(session)
 
 
-def over(session: DeliverySession, now: datetime) -> DeadlinePassed | WindowClosed:
+def over(session: DeliverySession | Held, now: datetime) -> DeadlinePassed | WindowClosed:
     """Name the instant at which the clock ended a session: its deadline, or its window if it never started."""
     ended = session.deadline_at or session.ended_at or now
     return WindowClosed(ended) if session.started_at is None else DeadlinePassed(ended)
 
 
-def drifted(session: DeliverySession) -> StateDrift:
+def drifted(session: DeliverySession | Held) -> StateDrift:
     """Say in which state the session is instead of the expected one."""
     return StateDrift(
         f"The session is '{session.state}', which does not allow this.",
