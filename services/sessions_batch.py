@@ -17,7 +17,8 @@ from services import content, idempotency
 from services.content_kinds import QuestionKind
 from services.sessions_answers import Save, Saved
 from services.sessions_events import Report
-from services.sessions_hold import HELD_COLUMNS, Held, lock_name
+from services.sessions_hold import lock_name
+from services.sessions_row import HELD_COLUMNS, Held
 from services.sessions_sheet import KeptAnswer, PaperItem, Sheet, StoredAnswer, TakenBatch
 from services.viewer import Via
 from services.work import Unit

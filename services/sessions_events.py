@@ -19,7 +19,7 @@ from models.sessions import DeliverySession, EventKind
 from realtime import topics
 from services.idempotency import Answer, Request
 from services.refusals import IdempotencyMismatch, InvalidInput
-from services.sessions_hold import Held
+from services.sessions_row import Held
 from services.sessions_sheet import Happening, Sheet, TakenBatch
 from services.work import Work
 

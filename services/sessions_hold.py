@@ -1,6 +1,5 @@
 """Holding one session: every act on it happens alone, and finds its state first (domain.md sections 6 and 7)."""
 
-from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -8,36 +7,9 @@ from sqlalchemy import select
 
 from models.sessions import DeliverySession, SessionState
 from services.refusals import DeadlinePassed, NotFound, StateDrift, WindowClosed
+from services.sessions_row import Held
 from services.sessions_status import is_over
 from services.work import Work
-
-
-@dataclass(slots=True)
-class Held:
-    """What a session's row says of its course, without the ORM: read and written for many sessions at once."""
-
-    id: UUID
-    org_unit_id: UUID
-    assignment_id: UUID
-    user_id: UUID
-    state: str
-    version: int
-    started_at: datetime | None
-    deadline_at: datetime | None
-    ended_at: datetime | None
-    grace_seconds: int
-    item_count: int
-    event_seq: int
-    answered_count: int
-    current_position: int | None
-    focus_lost_count: int
-    focus_lost_at: datetime | None
-    disconnected_at: datetime | None
-    last_activity_at: datetime | None
-
-
-HELD_COLUMNS = tuple(field.name for field in fields(Held))
-"""The columns of `delivery_sessions` that `Held` takes, in its order."""
 
 
 def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:

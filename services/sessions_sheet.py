@@ -14,7 +14,8 @@ from models.sessions import EventKind
 from services.content import Content
 from services.content_kinds import QuestionKind
 from services.refusals import NotFound
-from services.sessions_hold import Held, require_running
+from services.sessions_hold import require_running
+from services.sessions_row import Held
 
 
 @dataclass(frozen=True, slots=True)
