@@ -216,7 +216,7 @@ async def told(waiting):
     try:
         answer = await waiting
     except Refusal as refusal:
-        return refusal.code, refusal.message
+        return refusal.code, refusal.path  # a message lists the options in the order of one paper
     if isinstance(answer, dict):
         return answer["accepted"], answer["last_seq"]
     return answer.row.revision, answer.row.response, answer.is_current
