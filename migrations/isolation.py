@@ -12,13 +12,14 @@ from alembic import op
 TENANT = "(select nullif(current_setting('app.tenant_id', true), '')::uuid)"
 ORG_UNIT = "(select nullif(current_setting('app.org_unit_id', true), '')::uuid)"
 SESSION = "(select nullif(current_setting('app.session_id', true), '')::uuid)"
+SESSIONS = "(select nullif(current_setting('app.session_ids', true), '')::uuid[])"
 SCOPE_ALL = "(select coalesce(current_setting('app.scope_all', true), '') = 'on')"
 
 NARROWINGS = {
     "org_unit": f"org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
     "staff_only": f"{SESSION} is null",
-    "own_session": f"{SESSION} is null or session_id = {SESSION}",
-    "self_session": f"{SESSION} is null or id = {SESSION}",
+    "own_session": f"{SESSION} is null or session_id = {SESSION} or session_id = any({SESSIONS}::uuid[])",
+    "self_session": f"{SESSION} is null or id = {SESSION} or id = any({SESSIONS}::uuid[])",
 }
 
 

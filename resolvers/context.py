@@ -17,6 +17,7 @@ from services import idempotency, identity
 from services.attempts import Attempts
 from services.idempotency import Answer, Request
 from services.refusals import Forbidden, Unauthenticated
+from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office, Work
@@ -41,12 +42,14 @@ class House:
     cursor_secret: bytes
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
+    session_writes: SessionWrites = field(init=False)
     attempts: Attempts = field(default_factory=Attempts)
 
     def __post_init__(self) -> None:
-        """Begin with no rights known and no stream followed."""
+        """Begin with no rights known, no stream followed and no write waiting."""
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
+        object.__setattr__(self, "session_writes", SessionWrites(self.office))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +153,18 @@ class Context:
         viewer: Viewer | None = None,
     ) -> Answer:
         """Run one act in a writing work, once per idempotency key, and forget what was read before it."""
-        await self.refresh()
-        key = key if key is not None else self.idempotency_key
-        request = None if key is None else Request.of(operation, key, given)
+        request = await self.writing(operation, key, given)
 
         async def unit(work: Work) -> Answer:
             return await idempotency.once(work, request, act)
 
         return await self.house.office.perform(viewer or self.viewer, unit, repeatable=request is not None)
+
+    async def writing(self, operation: str, key: str | None, given: Any) -> Request | None:
+        """Forget what was read before a write, and describe it if it has an idempotency key."""
+        await self.refresh()
+        key = key if key is not None else self.idempotency_key
+        return None if key is None else Request.of(operation, key, given)
 
     async def refresh(self) -> None:
         """Drop the snapshot and everything read through it."""

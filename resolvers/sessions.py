@@ -13,7 +13,7 @@ from models.sessions import DeliverySession, SessionPaper
 from models.submissions import ScoreVersion, Submission
 from resolvers.access import candidate, requires
 from resolvers.context import Context
-from services import sessions, sessions_answers, sessions_events, sessions_expiry, submissions
+from services import sessions, sessions_expiry, submissions
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
 from services.refusals import Unauthenticated
@@ -119,31 +119,16 @@ async def answer_save(
     key: str | None,
 ) -> Saved:
     """Save one answer; what is stored comes back, which is another one if a later revision had come before."""
-    session_id = _own_id(context)
-    stored: list[Saved] = []
-
-    async def act(work: Work) -> Answer:
-        saved = await sessions_answers.save_answer(work, session_id, item_id, revision, response)
-        stored[:] = [saved]
-        return {"is_current": saved.is_current}
-
     given = {"item": str(item_id), "revision": revision, "response": response}
-    told = await context.write("answerSave", key, given, act)
-    if stored:
-        return stored[0]
-    kept = {row.item_id: row for row in await answers(context, session_id)}
-    return Saved(kept[item_id], is_current=told["is_current"])
+    request = await context.writing("answerSave", key, given)
+    return await context.house.session_writes.save(context.viewer, item_id, revision, response, request)
 
 
 @candidate
 async def session_events_record(context: Context, batch_id: str, events: Sequence[Reported], key: str | None) -> Answer:
     """Take in a batch of telemetry."""
-    session_id = _own_id(context)
-
-    async def act(work: Work) -> Answer:
-        return await sessions_events.record_events(work, session_id, batch_id, events)
-
-    return await context.write("sessionEventsRecord", key, {"batch": batch_id, "events": events}, act)
+    request = await context.writing("sessionEventsRecord", key, {"batch": batch_id, "events": events})
+    return await context.house.session_writes.report(context.viewer, batch_id, events, request)
 
 
 @candidate

@@ -26,6 +26,7 @@ from services.content_kinds import QuestionKind
 from services.policy import FeedbackMode, Policy, bounded
 from services.sessions_answers import Saved
 from services.sessions_events import LARGEST_BATCH, Reported, ReportedKind
+from services.sessions_sheet import StoredAnswer
 
 ITEM = "PaperItem"
 
@@ -90,7 +91,7 @@ class MyAnswer:
     saved_at: datetime = told("When, by the database's clock.")
 
     @classmethod
-    def of(cls, row: AnswerRow) -> "MyAnswer":
+    def of(cls, row: AnswerRow | StoredAnswer) -> "MyAnswer":
         """Show a saved answer."""
         return cls(
             item_id=global_id(ITEM, row.item_id),

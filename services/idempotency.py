@@ -59,13 +59,7 @@ async def once(work: Work, request: Request | None, act: Callable[[Work], Awaita
     same = (stored.principal == principal) & (stored.operation == request.operation) & (stored.key == request.key)
     found = (await work.session.scalars(select(stored).where(same))).one_or_none()
     if found is not None and found.expires_at > now:
-        if found.fingerprint != request.fingerprint:
-            raise IdempotencyMismatch(
-                f"The idempotency key {request.key!r} was used before with another input.",
-                path=["idempotencyKey"],
-            )
-        REPLAYS.inc()
-        return found.answer
+        return replayed(request, found.fingerprint, found.answer)
     answer = await act(work)
     await work.session.flush()
     await work.session.execute(delete(stored).where(same))
@@ -80,6 +74,17 @@ async def once(work: Work, request: Request | None, act: Callable[[Work], Awaita
             expires_at=now + KEPT,
         ),
     )
+    return answer
+
+
+def replayed(request: Request, fingerprint: str, answer: Answer) -> Answer:
+    """Answer as before under the request's key; refuse if it was used with another input."""
+    if fingerprint != request.fingerprint:
+        raise IdempotencyMismatch(
+            f"The idempotency key {request.key!r} was used before with another input.",
+            path=["idempotencyKey"],
+        )
+    REPLAYS.inc()
     return answer
 
 

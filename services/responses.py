@@ -1,6 +1,6 @@
 """What a candidate answers, by kind of question: read strictly, stored as JSON, never judged here."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, StringConstraints
 
@@ -92,6 +92,15 @@ def is_answered(response: Response | None) -> bool:
             return bool(response.pairs)
         case _:
             return True
+
+
+def is_answer(stored: dict[str, Any] | None) -> bool:
+    """Say the same of a response as it is stored, without reading it again."""
+    if stored is None:
+        return False
+    if "text" in stored:
+        return bool(stored["text"].strip())
+    return all(stored.values()) if "choices" in stored or "pairs" in stored else True
 
 
 def _check(content: Content, response: Response) -> None:

@@ -24,8 +24,9 @@ from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Listing, Order, Page, PageRequest
 from services.prepared import Forms, given
-from services.sessions_events import Happening, append
+from services.sessions_events import append
 from services.sessions_hold import drifted, hold, over
+from services.sessions_sheet import Happening
 from services.sessions_status import DisplayStatus, is_over, shown_as_any
 from services.work import Work
 

@@ -6,21 +6,21 @@ first write of the transaction: then the order of `seq` is also the order of `(x
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from models.base import uuid7
-from models.sessions import DeliverySession, EventBatch, EventKind
+from models.sessions import DeliverySession, EventKind
 from realtime import topics
-from services.idempotency import Answer
+from services.idempotency import Answer, Request
 from services.refusals import IdempotencyMismatch, InvalidInput
-from services.sessions_hold import hold, require_running
+from services.sessions_row import Held
+from services.sessions_sheet import Happening, Sheet, TakenBatch
 from services.work import Work
 
 LARGEST_BATCH = 100
@@ -51,15 +51,6 @@ _INSERT = text(
     "from jsonb_to_recordset(cast(:events as jsonb))"
     " as e(id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One event before it is numbered. `client_at` is the candidate's clock, where the browser reported the event."""
-
-    kind: EventKind
-    payload: dict[str, Any] = field(default_factory=dict[str, Any])
-    client_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,49 +102,54 @@ async def append(
     return session.event_seq
 
 
-async def record_events(work: Work, session_id: UUID, batch_id: str, events: Sequence[Reported]) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Report:
     """Take in a batch of telemetry once: the same batch id and content answer as before.
 
     Refuses another content under a known batch id, what a browser cannot report, and every batch outside an active
     session's time.
     """
-    _check_batch_id(batch_id)
-    if not 1 <= len(events) <= LARGEST_BATCH:
-        raise InvalidInput(f"A batch has 1 to {LARGEST_BATCH} events, not {len(events)}.", path=["events"])
-    fingerprint = hashlib.sha256(orjson.dumps(events, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    session = await hold(work, session_id)
-    known = (
-        await work.session.scalars(
-            select(EventBatch).where(EventBatch.session_id == session_id, EventBatch.batch_id == batch_id),
-        )
-    ).one_or_none()
-    if known is not None:
-        if known.fingerprint != fingerprint:
-            raise IdempotencyMismatch(
-                f"The batch id {batch_id!r} was used before with other events.",
-                path=["batchId"],
-                hint="Give each new batch an id of its own; send a batch again only unchanged.",
-            )
-        return _taken_in(known)
-    now = await work.now()
-    require_running(session, now)
-    happenings = [_checked(session, n, event) for n, event in enumerate(events)]
-    _count(session, events, now)
-    last = await append(work, session, happenings, at=now, actor_id=session.user_id)
-    batch = EventBatch(
-        org_unit_id=session.org_unit_id,
-        session_id=session.id,
-        batch_id=batch_id,
-        fingerprint=fingerprint,
-        accepted=len(events),
-        last_seq=last,
-    )
-    work.session.add(batch)
-    return _taken_in(batch)
 
+    session_id: UUID
+    batch_id: str
+    events: Sequence[Reported]
+    request: Request | None = None
 
-def _taken_in(batch: EventBatch) -> Answer:
-    return {"session_id": str(batch.session_id), "accepted": batch.accepted, "last_seq": batch.last_seq}
+    def decide(self, sheet: Sheet) -> Answer:
+        """Take it in, or refuse before anything is changed."""
+        _check_batch_id(self.batch_id)
+        if not 1 <= len(self.events) <= LARGEST_BATCH:
+            raise InvalidInput(f"A batch has 1 to {LARGEST_BATCH} events, not {len(self.events)}.", path=["events"])
+        fingerprint = hashlib.sha256(orjson.dumps(self.events, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        sheet.session(self.session_id)
+        place = (self.session_id, self.batch_id)
+        known = sheet.batches.get(place)
+        if known is not None:
+            if known.fingerprint != fingerprint:
+                raise IdempotencyMismatch(
+                    f"The batch id {self.batch_id!r} was used before with other events.",
+                    path=["batchId"],
+                    hint="Give each new batch an id of its own; send a batch again only unchanged.",
+                )
+            return self._taken_in(known)
+        session = sheet.running(self.session_id)
+        happenings = [_checked(session, n, event) for n, event in enumerate(self.events)]
+        _count(session, self.events, sheet.now)
+        batch = TakenBatch(fingerprint, len(self.events), sheet.tell(session, happenings))
+        sheet.batches[place] = batch
+        sheet.taken.append(place)
+        return self._taken_in(batch)
+
+    def kept(self, outcome: Answer) -> Answer:
+        """Return what is kept under the request's key."""
+        return outcome
+
+    def again(self, _sheet: Sheet, kept: Answer) -> Answer:
+        """Answer from what was kept."""
+        return kept
+
+    def _taken_in(self, batch: TakenBatch) -> Answer:
+        return {"session_id": str(self.session_id), "accepted": batch.accepted, "last_seq": batch.last_seq}
 
 
 def _check_batch_id(batch_id: str) -> None:
@@ -165,28 +161,30 @@ def _check_batch_id(batch_id: str) -> None:
         )
 
 
-def _checked(session: DeliverySession, n: int, event: Reported) -> Happening:
+def _checked(session: Held, n: int, event: Reported) -> Happening:
     """Turn a reported event into one to append, or refuse what a browser cannot have seen in this session."""
     if event.kind is ReportedKind.ITEM_VIEWED and event.position is None:
         raise InvalidInput("An item that was viewed needs its position.", path=["events", n, "position"])
-    measures: dict[str, tuple[int | None, int, int, tuple[str, ...]]] = {
-        "position": (event.position, 1, session.item_count, ()),
-        "seconds": (event.seconds, 0, LONGEST_ABSENCE, ("details",)),
-        "characters": (event.characters, 0, LARGEST_PASTE, ("details",)),
-    }
-    for name, (value, least, most, within) in measures.items():
-        if value is not None and not least <= value <= most:
+    payload: dict[str, int] = {}
+    for name, value, least, most, within in (
+        ("position", event.position, 1, session.item_count, ()),
+        ("seconds", event.seconds, 0, LONGEST_ABSENCE, ("details",)),
+        ("characters", event.characters, 0, LARGEST_PASTE, ("details",)),
+    ):
+        if value is None:
+            continue
+        if not least <= value <= most:
             said = f"'{name}' is {least} to {most}, not {value}."
             raise InvalidInput(said, path=["events", n, *within, name])
+        payload[name] = value
     client_at = event.client_at if event.client_at.tzinfo else event.client_at.replace(tzinfo=UTC)
     if not EARLIEST <= client_at <= LATEST:
         said = f"{client_at.isoformat()} is before {EARLIEST.year} or after {LATEST.year}."
         raise InvalidInput(said, path=["events", n, "clientAt"])
-    payload = {name: value for name, (value, *_) in measures.items() if value is not None}
     return Happening(EventKind(event.kind.value), payload, client_at)
 
 
-def _count(session: DeliverySession, events: Sequence[Reported], now: datetime) -> None:
+def _count(session: Held, events: Sequence[Reported], now: datetime) -> None:
     """Keep the session's counters, which the monitor reads instead of events. A broken connection is no activity."""
     for event in events:
         match event.kind:

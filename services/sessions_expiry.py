@@ -12,8 +12,9 @@ from models.sessions import DeliverySession, EventKind, SessionState
 from models.submissions import Submission, SubmissionCause
 from services import submissions
 from services.idempotency import Answer
-from services.sessions_events import Happening, append
+from services.sessions_events import append
 from services.sessions_hold import drifted, hold, over
+from services.sessions_sheet import Happening
 from services.sessions_status import due, is_over
 from services.work import Work
 

@@ -7,8 +7,14 @@ from sqlalchemy import select
 
 from models.sessions import DeliverySession, SessionState
 from services.refusals import DeadlinePassed, NotFound, StateDrift, WindowClosed
+from services.sessions_row import Held
 from services.sessions_status import is_over
 from services.work import Work
+
+
+def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:
+    """Name the lock that every act on a session holds."""
+    return f"session/{tenant_id}/{session_id}"
 
 
 async def hold(work: Work, session_id: UUID) -> DeliverySession:
@@ -17,7 +23,7 @@ async def hold(work: Work, session_id: UUID) -> DeliverySession:
     It comes before the first write of a transaction: the lock order is then the order of transaction ids, in which
     the session's events are streamed.
     """
-    await work.lock(f"session/{work.viewer.tenant_id}/{session_id}")
+    await work.lock(lock_name(work.viewer.tenant_id, session_id))
     session = (
         await work.session.scalars(
             select(DeliverySession)
@@ -31,7 +37,7 @@ async def hold(work: Work, session_id: UUID) -> DeliverySession:
     return session
 
 
-def require_running(session: DeliverySession, now: datetime) -> None:
+def require_running(session: Held, now: datetime) -> None:
     """Refuse unless the candidate is at work: started, not ended, and within deadline and network allowance."""
     if session.state == SessionState.EXPIRED or is_over(session, now):
         raise over(session, now)
@@ -39,13 +45,13 @@ def require_running(session: DeliverySession, now: datetime) -> None:
         raise drifted(session)
 
 
-def over(session: DeliverySession, now: datetime) -> DeadlinePassed | WindowClosed:
+def over(session: DeliverySession | Held, now: datetime) -> DeadlinePassed | WindowClosed:
     """Name the instant at which the clock ended a session: its deadline, or its window if it never started."""
     ended = session.deadline_at or session.ended_at or now
     return WindowClosed(ended) if session.started_at is None else DeadlinePassed(ended)
 
 
-def drifted(session: DeliverySession) -> StateDrift:
+def drifted(session: DeliverySession | Held) -> StateDrift:
     """Say in which state the session is instead of the expected one."""
     return StateDrift(
         f"The session is '{session.state}', which does not allow this.",

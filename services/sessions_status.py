@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
 from models.sessions import TERMINAL, DeliverySession, SessionState
+from services.sessions_row import Held
 
 _IDLE_AFTER = text(
     "(delivery_sessions.policy #>> '{idle_threshold_seconds,value}')::integer * interval '1 second'",
@@ -29,14 +30,14 @@ class DisplayStatus(StrEnum):
     TERMINATED = "terminated"
 
 
-def closes_at(session: DeliverySession) -> datetime | None:
+def closes_at(session: DeliverySession | Held) -> datetime | None:
     """Return the instant from which the session takes nothing: deadline, plus network allowance once it runs."""
     if session.deadline_at is None or session.started_at is None:
         return session.deadline_at
     return session.deadline_at + timedelta(seconds=session.grace_seconds)
 
 
-def is_over(session: DeliverySession, now: datetime) -> bool:
+def is_over(session: DeliverySession | Held, now: datetime) -> bool:
     """Tell whether the clock has ended a session that has not been ended otherwise."""
     closes = closes_at(session)
     return session.state in {SessionState.CREATED, SessionState.ACTIVE} and closes is not None and now >= closes

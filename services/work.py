@@ -10,7 +10,7 @@ import copy
 import hashlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -36,6 +36,7 @@ from services.refusals import InProgress
 from services.viewer import Viewer
 
 R = TypeVar("R")
+W = TypeVar("W", "Work", "Unit")
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,14 @@ _LOCK = text(
     "select pg_advisory_xact_lock(key), pg_current_xact_id_if_assigned() is null as clean "
     "from (select unnest(:keys) as key order by 1) keys",
 ).bindparams(bindparam("keys", type_=ARRAY(BigInteger)))
+
+
+_WAIT_FOR = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
+_TRY = "select pg_try_advisory_xact_lock(key) as held from unnest($1::bigint[]) key"
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 class TenantConnection(asyncpg.Connection):
@@ -172,7 +181,7 @@ class Work:
         It must come before the first write: a transaction gets its id with its first write, and events are streamed in
         the order of these ids, so whoever holds a session's lock later must also have the later id.
         """
-        keys = sorted({int.from_bytes(hashlib.sha256(n.encode()).digest()[:8], signed=True) for n in names})
+        keys = sorted({_lock_key(name) for name in names})
         try:
             rows = (await self.session.execute(_LOCK, {"keys": keys})).all()
         except DBAPIError as error:
@@ -224,6 +233,64 @@ async def _rolled_back_by_driver(work: Work, adapter: Any) -> None:
         if transaction is not None and not driver.is_closed():
             with _translated("ROLLBACK", driver):
                 await transaction.rollback()
+
+
+class Unit:
+    """One writing transaction by the driver alone, without the ORM; leaving it commits."""
+
+    def __init__(self, driver: Any) -> None:
+        self.topics: set[Topic] = set()
+        self.committing = False
+        self._driver = driver
+
+    async def fetch(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
+        """Run a statement and return its records. Its text is constant, so that it is prepared once."""
+        return await _driven(self._driver, self._driver.fetch, statement, *values)
+
+    async def lock(self, *names: str) -> None:
+        """Wait for the named locks, before the first write, as `Work.lock` does."""
+        try:
+            await self.fetch(_WAIT_FOR, sorted(map(_lock_key, names)))
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise InProgress from error
+            raise
+
+    async def lock_free(self, names: Sequence[str]) -> list[bool]:
+        """Take those of the named locks that are free, without waiting; tell for each whether it is held now."""
+        return [row["held"] for row in await self.fetch(_TRY, [_lock_key(name) for name in names])]
+
+    def touch(self, *topics: Topic) -> None:
+        """Name what changed; its followers are woken after the commit."""
+        self.topics.update(topics)
+
+    async def begin(self, variables: dict[str, str]) -> None:
+        """Begin, with the variables on BEGIN."""
+        self._driver.variables = variables
+        await _driven(self._driver, self._driver.execute, "BEGIN;")
+
+    async def commit(self) -> None:
+        """Commit."""
+        self.committing = True
+        done = await _driven(self._driver, self._driver.execute, "COMMIT")
+        if done != "COMMIT":
+            raise RuntimeError(f"The database answered COMMIT with {done}.")
+
+    async def give_up(self) -> bool:
+        """Roll back; tell whether the connection is fit for the next."""
+        self._driver.variables = None
+        try:
+            if not self._driver.is_closed() and self._driver.is_in_transaction():
+                await self._driver.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return False
+        return not self._driver.is_closed()
+
+
+async def _driven(driver: Any, act: Callable[..., Awaitable[R]], statement: str, *values: Any) -> R:
+    """Let the driver act, and tell its errors as SQLAlchemy would."""
+    with _translated(statement, driver):
+        return await act(statement, *values)
 
 
 class Office:
@@ -283,10 +350,10 @@ class Office:
         )
 
     def _variables(self, viewer: Viewer) -> dict[str, str]:
-        variables = viewer.variables()
-        if self._shift:
-            variables["app.clock_shift"] = f"{self._shift.total_seconds()} seconds"
-        return variables
+        return viewer.variables() | self._moved()
+
+    def _moved(self) -> dict[str, str]:
+        return {"app.clock_shift": f"{self._shift.total_seconds()} seconds"} if self._shift else {}
 
     @asynccontextmanager
     async def work(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
@@ -357,10 +424,40 @@ class Office:
         A connection that breaks during COMMIT leaves open whether it took effect, so that case is tried again only
         if the act is `repeatable`: it finds its own effect, for example by an idempotency key.
         """
-        for attempt in range(1, ATTEMPTS + 1):
-            work: Work | None = None
+        return await self._persistently(lambda: self.work(viewer), act, repeatable=repeatable)
+
+    async def perform_unit(
+        self, variables: dict[str, str], act: Callable[[Unit], Awaitable[R]], *, repeatable: bool = False
+    ) -> R:
+        """Run `act` by the driver alone, in a transaction with these variables, and try again as `perform` does."""
+        return await self._persistently(lambda: self._unit(variables), act, repeatable=repeatable)
+
+    @asynccontextmanager
+    async def _unit(self, variables: dict[str, str]) -> AsyncGenerator[Unit, None]:
+        async with self._borrowed() as connection:
+            unit = Unit(cast("Any", connection).driver_connection)
             try:
-                async with self.work(viewer) as work:
+                await unit.begin(variables | self._moved())
+                yield unit
+                await unit.commit()
+            except BaseException:
+                if not await unit.give_up():
+                    connection.invalidate()
+                raise
+        if unit.topics:
+            self._ring(unit.topics)
+
+    async def _persistently(
+        self,
+        opened: Callable[[], AbstractAsyncContextManager[W]],
+        act: Callable[[W], Awaitable[R]],
+        *,
+        repeatable: bool,
+    ) -> R:
+        for attempt in range(1, ATTEMPTS + 1):
+            work: W | None = None
+            try:
+                async with opened() as work:
                     answer = await act(work)
             except DBAPIError as error:
                 unsure = work is not None and work.committing and not repeatable

@@ -22,6 +22,8 @@ from models.sessions import DeliverySession
 from services import content, policy, sessions
 from services.content import QuestionKind
 from services.policy import FeedbackMode, Row, Settings, Source, SourceKind
+from services.sessions_events import Reported
+from services.sessions_writes import SessionWrites
 from services.viewer import Via, Viewer
 from tests.factories.tenants import World
 
@@ -105,6 +107,14 @@ class Candidate:
 
     def item_id(self, n: int) -> UUID:
         return UUID(self.items[n]["item_id"])
+
+    async def save(self, n: int, revision: int, response: object, *, office=None):
+        return await SessionWrites(office or self.sitting.world.office).save(
+            self.viewer, self.item_id(n), revision, response
+        )
+
+    async def report(self, batch_id: str, events: list[Reported], *, office=None):
+        return await SessionWrites(office or self.sitting.world.office).report(self.viewer, batch_id, events)
 
     async def row(self) -> DeliverySession:
         async with self.sitting.world.office.snapshot(self.sitting.world.system) as work:

@@ -1,12 +1,13 @@
 """With a candidate's session set, plain SQL sees that one session and nothing that tells a key or a score."""
 
+from datetime import UTC, datetime
+
 import asyncpg
 import pytest
 
 from models import Base
 from server.addresses import DatabaseAddress
-from services.sessions_answers import save_answer
-from services.sessions_events import Reported, ReportedKind, record_events
+from services.sessions_events import Reported, ReportedKind
 from services.sessions_expiry import submit
 from services.work import Office
 from tests.factories import sessions as factory
@@ -34,18 +35,11 @@ async def candidates(database: DatabaseAddress):
     both = [await sitting.candidate(), await sitting.candidate()]
     for one in both:
 
-        async def save(work, one=one):
-            return await save_answer(work, one.session_id, one.item_id(0), 1, one.right(0))
-
-        async def report(work, one=one):
-            events = [Reported(ReportedKind.FOCUS_LOST, await work.now())]
-            return await record_events(work, one.session_id, "b", events)
-
         async def hand_in(work, one=one):
             return await submit(work, one.session_id)
 
-        await office.perform(one.viewer, save)
-        await office.perform(one.viewer, report)
+        await one.save(0, 1, one.right(0))
+        await one.report("b", [Reported(ReportedKind.FOCUS_LOST, datetime.now(UTC))])
         await office.perform(one.viewer.elevated(), hand_in)
     yield both
     await office.close()

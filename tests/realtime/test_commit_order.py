@@ -12,8 +12,9 @@ from models.base import uuid7
 from models.sessions import EventKind
 from realtime.cursors import Position
 from services import streams
-from services.sessions_events import Happening, append
+from services.sessions_events import append
 from services.sessions_hold import hold
+from services.sessions_sheet import Happening
 from tests.factories import sessions as factory
 
 WRITERS, ROUNDS = 12, 25

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models.sessions import DeliverySession, SessionEvent, SessionState
-from services import sessions, sessions_answers, sessions_events, sessions_expiry, sessions_status, submissions
+from services import sessions, sessions_events, sessions_expiry, sessions_status, submissions
 from services.refusals import DeadlinePassed, NotFound, StateDrift, WindowClosed
 from services.sessions_status import DisplayStatus, status_of
 from tests.factories import sessions as factory
@@ -87,27 +87,17 @@ async def test_answers_are_taken_until_deadline_and_network_allowance(world, sit
     candidate = await sitting.candidate()
     office = world.office.shifted(timedelta(seconds=late))
 
-    async def save(work):
-        return await sessions_answers.save_answer(
-            work, candidate.session_id, candidate.item_id(0), 1, candidate.right(0)
-        )
-
     if refused:
         with pytest.raises(DeadlinePassed):
-            await office.perform(candidate.viewer, save)
+            await candidate.save(0, 1, candidate.right(0), office=office)
     else:
-        assert (await office.perform(candidate.viewer, save)).is_current
+        assert (await candidate.save(0, 1, candidate.right(0), office=office)).is_current
 
 
 async def test_expiry_records_the_deadline_and_hands_in_what_was_saved(world, sitting):
     candidate = await sitting.candidate()
 
-    async def save(work):
-        return await sessions_answers.save_answer(
-            work, candidate.session_id, candidate.item_id(0), 1, candidate.right(0)
-        )
-
-    await world.office.perform(candidate.viewer, save)
+    await candidate.save(0, 1, candidate.right(0))
     late = world.office.shifted(timedelta(hours=9))
     assert await late.perform(world.system, lambda work: sessions_expiry.expire(work, candidate.session_id))
     assert not await late.perform(world.system, lambda work: sessions_expiry.expire(work, candidate.session_id))
@@ -140,14 +130,12 @@ async def test_a_session_that_never_started_expires_without_a_submission(world, 
 async def test_a_session_that_was_not_started_takes_nothing(world, sitting):
     candidate = await sitting.candidate(started=False)
     reported = sessions_events.Reported(sessions_events.ReportedKind.FOCUS_LOST, (await candidate.row()).created_at)
-    acts = [
-        lambda work: sessions_answers.save_answer(work, candidate.session_id, candidate.item_id(0), 1, None),
-        lambda work: sessions_events.record_events(work, candidate.session_id, "b", [reported]),
-        lambda work: sessions_expiry.submit(work, candidate.session_id),
-    ]
-    for act in acts:
+    handing_in = world.office.perform(
+        candidate.viewer.elevated(), lambda work: sessions_expiry.submit(work, candidate.session_id)
+    )
+    for act in (candidate.save(0, 1, None), candidate.report("b", [reported]), handing_in):
         with pytest.raises(StateDrift) as refused:
-            await world.office.perform(candidate.viewer.elevated(), act)
+            await act
         assert refused.value.current_state == "CREATED"
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from models.base import uuid7
 from models.sessions import Answer, SessionEvent
 from services.refusals import InvalidInput, NotFound, StateDrift
-from services.sessions_answers import LARGEST_REVISION, save_answer
+from services.sessions_answers import LARGEST_REVISION
 from services.sessions_expiry import submit
+from services.sessions_writes import SessionWrites
 from tests.factories import sessions as factory
 
 
@@ -19,10 +20,7 @@ async def sitting(world):
 
 
 async def save(candidate, n, revision, response):
-    async def act(work):
-        return await save_answer(work, candidate.session_id, candidate.item_id(n), revision, response)
-
-    return await candidate.sitting.world.office.perform(candidate.viewer, act)
+    return await candidate.save(n, revision, response)
 
 
 async def saved_events(candidate):
@@ -155,11 +153,8 @@ async def test_revisions_are_whole_numbers_from_one(sitting, revision):
 async def test_an_item_of_another_paper_does_not_exist(sitting):
     candidate = await sitting.candidate()
 
-    async def act(work):
-        return await save_answer(work, candidate.session_id, uuid7(), 1, None)
-
     with pytest.raises(NotFound):
-        await sitting.world.office.perform(candidate.viewer, act)
+        await SessionWrites(sitting.world.office).save(candidate.viewer, uuid7(), 1, None)
 
 
 async def test_after_handing_in_nothing_is_taken(sitting):

@@ -11,8 +11,7 @@ from jobs import sessions as sweeper
 from models.sessions import Answer, DeliverySession, SessionEvent, SessionState
 from models.submissions import ScoreVersion, Submission
 from services.refusals import DeadlinePassed, Refusal, StateDrift
-from services.sessions_answers import save_answer
-from services.sessions_events import Reported, ReportedKind, record_events
+from services.sessions_events import Reported, ReportedKind
 from services.sessions_expiry import expire, overdue, submit
 from tests.factories import sessions as factory
 
@@ -29,10 +28,7 @@ def seeded(seed: int) -> random.Random:
 
 
 def saving(candidate, n, revision):
-    async def act(work):
-        return await save_answer(work, candidate.session_id, candidate.item_id(n), revision, candidate.right(n))
-
-    return act
+    return candidate.save(n, revision, candidate.right(n))
 
 
 def submitting(candidate):
@@ -69,14 +65,10 @@ async def test_twelve_writers_keep_one_order_per_session(world, sitting):
             candidate = dice.choice(candidates)
             if dice.random() < 0.5:
                 n = dice.randrange(len(candidate.items))
-                await world.office.perform(candidate.viewer, saving(candidate, n, writer * rounds + turn + 1))
+                await saving(candidate, n, writer * rounds + turn + 1)
             else:
                 reported = [Reported(ReportedKind.FOCUS_LOST, AT)] * dice.randint(1, 5)
-
-                async def act(work, candidate=candidate, turn=turn, reported=reported):
-                    return await record_events(work, candidate.session_id, f"{writer}/{turn}", reported)
-
-                await world.office.perform(candidate.viewer, act)
+                await candidate.report(f"{writer}/{turn}", reported)
 
     await asyncio.gather(*[write(writer) for writer in range(12)])
     for candidate in candidates:
@@ -132,7 +124,7 @@ async def test_an_acknowledged_answer_is_in_the_submission_and_none_comes_after(
     for turn in range(20):
         candidate = await sitting.candidate()
         dice = seeded(turn)
-        saves = [world.office.perform(candidate.viewer, saving(candidate, n, 1)) for n in range(7)]
+        saves = [saving(candidate, n, 1) for n in range(7)]
         ends = (
             late.perform(world.system, expiring(candidate))
             if turn % 2
@@ -168,7 +160,7 @@ async def test_nothing_is_accepted_after_the_close_while_the_sweeper_runs(world,
         while True:
             revision += 1
             try:
-                await world.office.perform(candidate.viewer, saving(candidate, revision % 7, revision))
+                await saving(candidate, revision % 7, revision)
             except Refusal as refusal:
                 codes.add(refusal.code)
                 return

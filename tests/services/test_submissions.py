@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from services import submissions
 from services.paging import PageRequest
-from services.sessions_answers import save_answer
 from services.sessions_expiry import submit
 from services.submissions import Filter, Outcome, SortedBy, SubmissionOrder
 from tests.factories import sessions as factory
@@ -22,11 +21,7 @@ async def sat(sitting, answer):
     office = sitting.world.office
     for n in range(len(candidate.items)):
         response = answer(candidate, n)
-
-        async def save(work, n=n, response=response):
-            return await save_answer(work, candidate.session_id, candidate.item_id(n), 1, response)
-
-        await office.perform(candidate.viewer, save)
+        await candidate.save(n, 1, response)
     await office.perform(candidate.viewer.elevated(), lambda work: submit(work, candidate.session_id))
     return candidate
 

@@ -1,0 +1,289 @@
+"""Acts of many candidates in one transaction: locked, read, decided one after the other, written in one statement.
+
+All sessions of a batch lie in one org unit of one tenant, and the transaction's variables name exactly these sessions:
+row-level security hides every other row from it. See docs/decisions/0007-writes-of-several-candidates.md.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import orjson
+
+from models.base import uuid7
+from realtime import topics
+from services import content, idempotency
+from services.content_kinds import QuestionKind
+from services.sessions_answers import Save, Saved
+from services.sessions_events import Report
+from services.sessions_hold import lock_name
+from services.sessions_row import HELD_COLUMNS, Held
+from services.sessions_sheet import KeptAnswer, PaperItem, Sheet, StoredAnswer, TakenBatch
+from services.viewer import Via
+from services.work import Unit
+
+Act: TypeAlias = Save | Report
+Outcome: TypeAlias = Saved | idempotency.Answer | Exception
+
+REMEMBERED = 2048
+"""How many items of papers a process keeps at hand; a paper never changes."""
+
+_NAMES = ", ".join(f"s.{name}" for name in HELD_COLUMNS)
+_SESSIONS = (
+    f"select t.now, {_NAMES} from (select evalium_now() as now) t left join delivery_sessions s on s.id = any($1)"  # noqa: S608 - names of our columns
+)
+_ANSWERS = (
+    "select a.session_id, a.item_id, a.revision, a.response, a.saved_at"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id)"
+    " join answers a on a.session_id = c.session_id and a.item_id = c.item_id"
+)
+_BATCHES = (
+    "select b.session_id, b.batch_id, b.fingerprint, b.accepted, b.last_seq"
+    " from unnest($1::uuid[], $2::text[]) c(session_id, batch_id)"
+    " join session_event_batches b on b.session_id = c.session_id and b.batch_id = c.batch_id"
+)
+_ITEMS = (
+    "select p.session_id, c.item_id, jsonb_path_query_first(p.items, '$[*] ? (@.item_id == $id)',"
+    " jsonb_build_object('id', c.item_id::text)) as item"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id) join session_papers p on p.session_id = c.session_id"
+)
+_KEYS = (
+    "select k.id, k.session_id, k.operation, k.key, k.fingerprint, k.answer, k.expires_at"
+    " from unnest($1::text[], $2::text[], $3::text[]) c(principal, operation, key)"
+    " join idempotency_keys k on k.principal = c.principal and k.operation = c.operation and k.key = c.key"
+)
+_FORGET = "delete from idempotency_keys where id = any($1)"
+_WRITE = """
+with counted as (
+ update delivery_sessions s set event_seq = n.event_seq, answered_count = n.answered_count,
+  current_position = n.current_position, focus_lost_count = n.focus_lost_count, focus_lost_at = n.focus_lost_at,
+  disconnected_at = n.disconnected_at, last_activity_at = n.last_activity_at
+ from unnest($2::uuid[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::timestamptz[], $8::timestamptz[],
+  $9::timestamptz[]) n(id, event_seq, answered_count, current_position, focus_lost_count, focus_lost_at,
+  disconnected_at, last_activity_at)
+ where s.id = n.id returning s.id
+), answered as (
+ insert into answers (org_unit_id, session_id, id, item_id, revision, response, saved_at)
+ select n.org_unit_id, n.session_id, n.id, n.item_id, n.revision, n.response, $1::timestamptz
+ from unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::jsonb[])
+  n(org_unit_id, session_id, id, item_id, revision, response)
+ on conflict (tenant_id, session_id, item_id)
+ do update set revision = excluded.revision, response = excluded.response, saved_at = excluded.saved_at
+), taken as (
+ insert into session_event_batches (org_unit_id, session_id, id, batch_id, fingerprint, accepted, last_seq)
+ select * from unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[], $21::int[], $22::bigint[])
+), kept as (
+ insert into idempotency_keys (id, session_id, principal, operation, key, fingerprint, answer, expires_at)
+ select * from unnest($23::uuid[], $24::uuid[], $25::text[], $26::text[], $27::text[], $28::text[], $29::jsonb[],
+  $30::timestamptz[])
+), told as (
+ insert into session_events (org_unit_id, session_id, assignment_id, actor_id, at, id, seq, kind, client_at, payload)
+ select ($31::uuid[])[e.n], ($2::uuid[])[e.n], ($32::uuid[])[e.n], ($33::uuid[])[e.n], $1::timestamptz,
+  e.id, e.seq, e.kind, e.client_at, e.payload
+ from unnest($34::int[], $35::uuid[], $36::bigint[], $37::text[], $38::timestamptz[], $39::jsonb[])
+  e(n, id, seq, kind, client_at, payload)
+)
+select count(*) as counted from counted
+"""
+
+Papers: TypeAlias = "OrderedDict[tuple[UUID, UUID], PaperItem]"
+"""Items at hand, by session and item; the ones that were used last stay."""
+
+
+async def settle(
+    unit: Unit, tenant_id: UUID, acts: Sequence[Act], papers: Papers, *, wait: bool
+) -> list[Outcome | None]:
+    """Do all acts; return for each its answer, or what it was refused with, and None where its session was not free.
+
+    With `wait`, the locks are waited for instead.
+    """
+    held = await _held(unit, tenant_id, acts, wait=wait)
+    mine = [act for act in acts if act.session_id in held]
+    if not mine:
+        return [None] * len(acts)
+    sheet = await _read(unit, mine, papers)
+    expired = [kept.id for kept in sheet.keys.values() if kept.expires_at <= sheet.now]
+    sheet.keys = {place: kept for place, kept in sheet.keys.items() if kept.expires_at > sheet.now}
+    before = frozenset(sheet.keys)
+    outcomes = [_decided(sheet, act) if act.session_id in held else None for act in acts]
+    if sheet.told or len(sheet.keys) > len(before):
+        if expired:
+            await unit.fetch(_FORGET, expired)
+        await _write(unit, tenant_id, sheet, [place for place in sheet.keys if place not in before])
+    return outcomes
+
+
+async def _held(unit: Unit, tenant_id: UUID, acts: Sequence[Act], *, wait: bool) -> set[UUID]:
+    """Lock the sessions before the first write. A batch never waits, so that one busy session holds up nobody else."""
+    ids = list({act.session_id: None for act in acts})
+    names = [lock_name(tenant_id, session_id) for session_id in ids]
+    if wait:
+        await unit.lock(*names)
+        return set(ids)
+    return {session_id for session_id, free in zip(ids, await unit.lock_free(names), strict=True) if free}
+
+
+def _decided(sheet: Sheet, act: Act) -> Outcome:
+    """Do one act on the sheet; whatever is wrong with it is its own outcome and leaves the sheet as it was."""
+    try:
+        return _once(sheet, act)
+    except Exception as error:  # noqa: BLE001 - it is raised again to whoever asked, and to nobody else
+        return error
+
+
+def _once(sheet: Sheet, act: Act) -> Saved | idempotency.Answer:
+    request = act.request
+    if request is None:
+        return act.decide(sheet)
+    place = (act.session_id, request.operation, request.key)
+    known = sheet.keys.get(place)
+    if known is not None:
+        return _again(sheet, act, idempotency.replayed(request, known.fingerprint, known.answer))
+    outcome, answer = _answered(sheet, act)
+    sheet.keys[place] = KeptAnswer(uuid7(), request.fingerprint, answer, sheet.now + idempotency.KEPT)
+    return outcome
+
+
+def _again(sheet: Sheet, act: Act, kept: idempotency.Answer) -> Saved | idempotency.Answer:
+    return act.again(sheet, kept)
+
+
+def _answered(sheet: Sheet, act: Act) -> tuple[Saved | idempotency.Answer, idempotency.Answer]:
+    if isinstance(act, Save):
+        saved = act.decide(sheet)
+        return saved, act.kept(saved)
+    answer = act.decide(sheet)
+    return answer, act.kept(answer)
+
+
+async def _read(unit: Unit, acts: Sequence[Act], papers: Papers) -> Sheet:
+    """Read what the acts decide on, in statements that begin after the locks are held."""
+    rows = await unit.fetch(_SESSIONS, list({act.session_id for act in acts}))
+    found = [Held(*tuple(row.values())[1:]) for row in rows if row["id"] is not None]
+    sheet = Sheet(rows[0]["now"], {one.id: one for one in found})
+    saves = [act for act in acts if isinstance(act, Save)]
+    reports = [act for act in acts if isinstance(act, Report) and act.batch_id.isprintable()]
+    if saves:
+        await _read_answers(unit, sheet, saves)
+        await _read_items(unit, sheet, saves, papers)
+    if reports:
+        asked = [one.session_id for one in reports], [one.batch_id for one in reports]
+        for row in await unit.fetch(_BATCHES, *asked):
+            taken = TakenBatch(row["fingerprint"], row["accepted"], row["last_seq"])
+            sheet.batches[row["session_id"], row["batch_id"]] = taken
+    await _read_keys(unit, sheet, acts)
+    return sheet
+
+
+async def _read_answers(unit: Unit, sheet: Sheet, saves: Sequence[Save]) -> None:
+    asked = [one.session_id for one in saves], [one.item_id for one in saves]
+    for row in await unit.fetch(_ANSWERS, *asked):
+        stored = StoredAnswer(row["item_id"], row["revision"], row["response"], row["saved_at"])
+        sheet.answers[row["session_id"], row["item_id"]] = stored
+
+
+async def _read_items(unit: Unit, sheet: Sheet, saves: Sequence[Save], papers: Papers) -> None:
+    """Take the items from what is at hand, and read the others; only a session that can be seen has any."""
+    places = {(one.session_id, one.item_id) for one in saves if one.session_id in sheet.sessions}
+    for place in places & papers.keys():
+        papers.move_to_end(place)
+        sheet.items[place] = papers[place]
+    missing = list(places - papers.keys())
+    if not missing:
+        return
+    for row in await unit.fetch(_ITEMS, [place[0] for place in missing], [place[1] for place in missing]):
+        item: Any = row["item"]
+        if item is not None:
+            kind = QuestionKind(item["kind"])
+            read = PaperItem(item["position"], kind, content.parse_content(kind, item["content"]))
+            sheet.items[row["session_id"], row["item_id"]] = papers[row["session_id"], row["item_id"]] = read
+    while len(papers) > REMEMBERED:
+        papers.popitem(last=False)
+
+
+async def _read_keys(unit: Unit, sheet: Sheet, acts: Sequence[Act]) -> None:
+    asked = [(act.session_id, act.request) for act in acts if act.request is not None]
+    if not asked:
+        return
+    names = [_principal(session_id) for session_id, _ in asked]
+    operations, keys = [one.operation for _, one in asked], [one.key for _, one in asked]
+    for row in await unit.fetch(_KEYS, names, operations, keys):
+        answer: Any = row["answer"]
+        kept = KeptAnswer(row["id"], row["fingerprint"], answer, row["expires_at"])
+        sheet.keys[row["session_id"], row["operation"], row["key"]] = kept
+
+
+async def _write(unit: Unit, tenant_id: UUID, sheet: Sheet, keys: Sequence[tuple[UUID, str, str]]) -> None:
+    """Write all that the acts have changed."""
+    changed = list({id(one.session): one.session for one in sheet.told}.values())
+    number = {one.id: n for n, one in enumerate(changed, 1)}
+    answers = [(sheet.sessions[place[0]], sheet.answers[place]) for place in sheet.saved]
+    batches = [(sheet.sessions[place[0]], place[1], sheet.batches[place]) for place in sheet.taken]
+    kept = [(place, sheet.keys[place]) for place in keys]
+    done = await unit.fetch(
+        _WRITE,
+        sheet.now,
+        *_counters(changed),
+        *_columns(
+            6,
+            [(s.org_unit_id, s.id, uuid7(), a.item_id, a.revision, _text(a.response)) for s, a in answers],
+        ),
+        *_columns(
+            7,
+            [(s.org_unit_id, s.id, uuid7(), name, b.fingerprint, b.accepted, b.last_seq) for s, name, b in batches],
+        ),
+        *_columns(
+            8,
+            [
+                (k.id, place[0], _principal(place[0]), place[1], place[2], k.fingerprint, _text(k.answer), k.expires_at)
+                for place, k in kept
+            ],
+        ),
+        [one.org_unit_id for one in changed],
+        [one.assignment_id for one in changed],
+        [one.user_id for one in changed],
+        *_columns(
+            6,
+            [
+                (number[t.session.id], t.id, t.seq, t.happening.kind, t.happening.client_at, _text(t.happening.payload))
+                for t in sheet.told
+            ],
+        ),
+    )
+    if done[0]["counted"] != len(changed):
+        raise RuntimeError(f"{done[0]['counted']} of {len(changed)} sessions could be written.")
+    for one in changed:
+        unit.touch(topics.assignment_sessions(tenant_id, one.assignment_id), topics.session_timeline(tenant_id, one.id))
+
+
+def _counters(sessions: Sequence[Held]) -> list[list[Any]]:
+    return _columns(
+        8,
+        [
+            (
+                one.id,
+                one.event_seq,
+                one.answered_count,
+                one.current_position,
+                one.focus_lost_count,
+                one.focus_lost_at,
+                one.disconnected_at,
+                one.last_activity_at,
+            )
+            for one in sessions
+        ],
+    )
+
+
+def _columns(width: int, rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _text(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _principal(session_id: UUID) -> str:
+    """Name whom a candidate's idempotency keys belong to, as `Viewer.principal` does."""
+    return f"{Via.SESSION}:{session_id}"

@@ -1,0 +1,33 @@
+"""A session's row without the ORM."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class Held:
+    """What a session's row says of its course, without the ORM: read and written for many sessions at once."""
+
+    id: UUID
+    org_unit_id: UUID
+    assignment_id: UUID
+    user_id: UUID
+    state: str
+    version: int
+    started_at: datetime | None
+    deadline_at: datetime | None
+    ended_at: datetime | None
+    grace_seconds: int
+    item_count: int
+    event_seq: int
+    answered_count: int
+    current_position: int | None
+    focus_lost_count: int
+    focus_lost_at: datetime | None
+    disconnected_at: datetime | None
+    last_activity_at: datetime | None
+
+
+HELD_COLUMNS = tuple(field.name for field in fields(Held))
+"""The columns of `delivery_sessions` that `Held` takes, in its order."""

@@ -1,0 +1,110 @@
+"""What the acts of one transaction have read of the candidates' sessions, and what they have to write (domain.md 6).
+
+Rules read and change a sheet; no statement is sent while they do. One transaction may hold the acts of many sessions:
+each act names its own by the id in its verified token, and takes everything else through that id.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from models.base import uuid7
+from models.sessions import EventKind
+from services.content import Content
+from services.content_kinds import QuestionKind
+from services.refusals import NotFound
+from services.sessions_hold import require_running
+from services.sessions_row import Held
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What is stored for an item."""
+
+    item_id: UUID
+    revision: int
+    response: dict[str, Any] | None
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBatch:
+    """A telemetry batch that was taken in."""
+
+    fingerprint: str
+    accepted: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaperItem:
+    """As much of an item of a paper as a response is judged by; a paper never changes."""
+
+    position: int
+    kind: QuestionKind
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What is kept under an idempotency key."""
+
+    id: UUID
+    fingerprint: str
+    answer: dict[str, Any]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event before it is numbered. `client_at` is the candidate's clock, where the browser reported the event."""
+
+    kind: EventKind
+    payload: dict[str, Any] = field(default_factory=dict[str, Any])
+    client_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Told:
+    """A numbered event that waits to be written."""
+
+    session: Held
+    id: UUID
+    seq: int
+    happening: Happening
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The sessions of one transaction. Keys begin with the session's id."""
+
+    now: datetime
+    sessions: dict[UUID, Held]
+    answers: dict[tuple[UUID, UUID], StoredAnswer] = field(default_factory=dict[tuple[UUID, UUID], StoredAnswer])
+    batches: dict[tuple[UUID, str], TakenBatch] = field(default_factory=dict[tuple[UUID, str], TakenBatch])
+    items: dict[tuple[UUID, UUID], PaperItem] = field(default_factory=dict[tuple[UUID, UUID], PaperItem])
+    keys: dict[tuple[UUID, str, str], KeptAnswer] = field(default_factory=dict[tuple[UUID, str, str], KeptAnswer])
+    saved: set[tuple[UUID, UUID]] = field(default_factory=set[tuple[UUID, UUID]])
+    taken: list[tuple[UUID, str]] = field(default_factory=list[tuple[UUID, str]])
+    told: list[Told] = field(default_factory=list[Told])
+
+    def session(self, session_id: UUID) -> Held:
+        """Return a session as it is now; refuse one that cannot be seen."""
+        found = self.sessions.get(session_id)
+        if found is None:
+            raise NotFound("Session", session_id)
+        return found
+
+    def running(self, session_id: UUID) -> Held:
+        """Return a session whose candidate is at work; refuse any other."""
+        session = self.session(session_id)
+        require_running(session, self.now)
+        return session
+
+    def tell(self, session: Held, happenings: list[Happening]) -> int:
+        """Append events, numbered on from the session's last; return the last number."""
+        for happening in happenings:
+            session.event_seq += 1
+            self.told.append(Told(session, uuid7(), session.event_seq, happening))
+        return session.event_seq

@@ -1,0 +1,184 @@
+"""Writes of candidates who wait at the same time are committed together; each is answered after that commit.
+
+While one batch is being written, those who arrive gather for the next: nobody waits on purpose. A batch holds acts of
+one org unit of one tenant. One that fails is done again act by act, so that an act can spoil only itself.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+from uuid import UUID
+
+from services.idempotency import Answer, Request
+from services.refusals import Unauthenticated
+from services.sessions_answers import Save, Saved
+from services.sessions_batch import Act, Outcome, Papers, settle
+from services.sessions_events import Report, Reported
+from services.viewer import Viewer
+from services.work import Office, Unit
+
+LARGEST = 64
+"""Acts in one transaction."""
+
+MOST_EVENTS = 500
+"""Events in one transaction, unless a single batch has more."""
+
+MOST_TENANTS = 256
+"""Tenants of whose papers anything is remembered."""
+
+Silo: TypeAlias = tuple[UUID, UUID]
+"""Tenant and org unit."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    act: Act
+    answer: "asyncio.Future[Any]"
+
+    def tell(self, outcome: Outcome) -> None:
+        """Answer whoever waits, unless they have gone."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
+
+
+class SessionWrites:
+    """Takes the writes of all candidates of a process."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._lanes: dict[Silo, _Lane] = {}
+        self._papers: OrderedDict[UUID, Papers] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def save(
+        self, viewer: Viewer, item_id: UUID, revision: int, response: Any, request: Request | None = None
+    ) -> Saved:
+        """Save one answer into the session of the viewer's token, as `Save` says; it is durable then."""
+        silo, session_id = _place(viewer)
+        return cast("Saved", await self._done(silo, Save(session_id, item_id, revision, response, request)))
+
+    async def report(
+        self, viewer: Viewer, batch_id: str, events: Sequence[Reported], request: Request | None = None
+    ) -> Answer:
+        """Take a batch of telemetry into the session of the viewer's token, as `Report` says; it is durable then."""
+        silo, session_id = _place(viewer)
+        return cast("Answer", await self._done(silo, Report(session_id, batch_id, events, request)))
+
+    async def _done(self, silo: Silo, act: Act) -> Any:
+        waiting = _Waiting(act, asyncio.get_running_loop().create_future())
+        lane = self._lanes.get(silo)
+        if lane is None:
+            lane = self._lanes[silo] = _Lane()
+            self._start(self._run(silo, lane))
+        lane.waiting.append(waiting)
+        return await waiting.answer
+
+    def _start(self, work: Any) -> None:
+        """Run beside the callers: what one of them does must not end what all of them wait for."""
+        task = asyncio.get_running_loop().create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, silo: Silo, lane: _Lane) -> None:
+        """Write batch after batch, until nobody waits."""
+        try:
+            while lane.waiting:
+                batch = _next(lane.waiting)
+                if batch:
+                    await self._write(silo, batch)
+        finally:
+            del self._lanes[silo]
+            for one in lane.waiting:  # only where this was ended from outside, as at the end of the process
+                one.answer.cancel()
+
+    async def _write(self, silo: Silo, batch: Sequence[_Waiting]) -> None:
+        """Write one batch; what could not be done in it is done alone, and the next batch does not wait for that."""
+        tried: list[Unit] = []
+        try:
+            outcomes = await self._settled(silo, [one.act for one in batch], tried, wait=False)
+        except Exception as error:  # noqa: BLE001 - it is told to whoever asked, or met again alone
+            self._apart(silo, batch, error, unsure=bool(tried) and tried[-1].committing)
+            return
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                self._start(self._alone(silo, one))
+            else:
+                one.tell(outcome)
+
+    def _apart(self, silo: Silo, batch: Sequence[_Waiting], error: Exception, *, unsure: bool) -> None:
+        """Try each act alone after the batch failed; if it may be committed, only those that find their effect."""
+        for one in batch:
+            if len(batch) > 1 and (not unsure or _repeatable(one.act)):
+                self._start(self._alone(silo, one))
+            else:
+                one.tell(error)
+
+    async def _alone(self, silo: Silo, one: _Waiting) -> None:
+        try:
+            outcomes = await self._settled(silo, [one.act], [], wait=True)
+        except Exception as error:  # noqa: BLE001 - it is raised again to whoever asked
+            one.tell(error)
+        else:
+            one.tell(cast("Outcome", outcomes[0]))
+
+    async def _settled(self, silo: Silo, acts: Sequence[Act], tried: list[Unit], *, wait: bool) -> list[Outcome | None]:
+        papers = self._papers.setdefault(silo[0], OrderedDict())
+        self._papers.move_to_end(silo[0])
+        if len(self._papers) > MOST_TENANTS:
+            self._papers.popitem(last=False)
+
+        async def act(unit: Unit) -> list[Outcome | None]:
+            tried.append(unit)
+            return await settle(unit, silo[0], acts, papers, wait=wait)
+
+        sessions = list({one.session_id: None for one in acts})
+        return await self._office.perform_unit(_variables(silo, sessions), act, repeatable=all(map(_repeatable, acts)))
+
+
+def _repeatable(act: Act) -> bool:
+    """Tell whether an act finds its own effect when it is done again: by its key, or by its batch id."""
+    return act.request is not None or isinstance(act, Report)
+
+
+def _place(viewer: Viewer) -> tuple[Silo, UUID]:
+    """Return where a candidate's token lets write, and nothing else."""
+    if viewer.session_id is None or viewer.tenant_id is None or viewer.org_unit_id is None:
+        raise Unauthenticated("This needs a candidate's session token.")
+    return (viewer.tenant_id, viewer.org_unit_id), viewer.session_id
+
+
+def _variables(silo: Silo, sessions: Sequence[UUID]) -> dict[str, str]:
+    """Return the variables of a transaction that sees these sessions of one org unit and no others."""
+    return {
+        "app.tenant_id": str(silo[0]),
+        "app.org_unit_id": str(silo[1]),
+        "app.session_id": str(sessions[0]),
+        "app.session_ids": f"{{{','.join(map(str, sessions))}}}",
+    }
+
+
+def _next(waiting: deque[_Waiting]) -> list[_Waiting]:
+    """Take the next batch off; those who have gone are left out."""
+    batch: list[_Waiting] = []
+    events = 0
+    while waiting and len(batch) < LARGEST:
+        act = waiting[0].act
+        events += len(act.events) if isinstance(act, Report) else 1
+        if batch and events > MOST_EVENTS:
+            break
+        one = waiting.popleft()
+        if not one.answer.done():
+            batch.append(one)
+    return batch
