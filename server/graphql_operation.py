@@ -25,6 +25,7 @@ from server.persisted import Documents
 from server.sharing import SharedAnswers
 from services.refusals import BadUserInput, Refusal, Unauthenticated
 from services.viewer import Viewer
+from services.work import uninterrupted
 
 T = TypeVar("T")
 
@@ -218,7 +219,7 @@ class Operations:
         finally:
             close = cast("Callable[[], Awaitable[None]] | None", getattr(context, "aclose", None))
             if close is not None:
-                await _uninterrupted(_closed(close, request))
+                await uninterrupted(_closed(close, request))
 
 
 async def _closed(close: Callable[[], Awaitable[None]], request: GraphQLRequest) -> None:
@@ -227,22 +228,6 @@ async def _closed(close: Callable[[], Awaitable[None]], request: GraphQLRequest)
         await close()
     except Exception as error:  # noqa: BLE001 - logged with its traceback
         internal(error, operation=request.operation_name)
-
-
-async def _uninterrupted(work: Awaitable[T]) -> T:
-    """Await `work` to its end even while the current task is being cancelled, then let the cancellation go on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return task.result()
 
 
 def _is_cancelled() -> bool:

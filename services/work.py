@@ -9,7 +9,7 @@ import asyncio
 import copy
 import hashlib
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -53,6 +53,10 @@ SERVER_SETTINGS = {
 }
 """Of every connection. A statement under row-level security costs more to plan than to run, and our values are of one
 kind (ids, small pages), so that the plan for any of them is the plan for all."""
+
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+_BEGUN = object()
+"""Stands for a transaction that the driver has begun and will end."""
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -222,17 +226,33 @@ class Work:
         )
 
 
-async def _rolled_back_by_driver(work: Work, adapter: Any) -> None:
+async def uninterrupted(work: Coroutine[Any, Any, R]) -> R:
+    """Await `work` to its end even while the current task is being cancelled, then let the cancellation go on."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
+
+
+async def _ended_by_driver(work: Work, adapter: Any) -> None:
     """End a snapshot; SQLAlchemy's session, where there is one, finds nothing left to end."""
-    transaction, adapter._transaction = adapter._transaction, None  # noqa: SLF001 - as in `Office.snapshot`
+    adapter._transaction = None  # noqa: SLF001 - as in `Office.snapshot`
     try:
         if work.opened is not None:
             await work.opened.close()
     finally:
         driver = adapter.driver_connection
-        if transaction is not None and not driver.is_closed():
+        if not driver.is_closed():
             with _translated("ROLLBACK", driver):
-                await transaction.rollback()
+                await driver.execute("ROLLBACK")
 
 
 class Unit:
@@ -377,17 +397,18 @@ class Office:
             adapter: Any = connection.dbapi_connection
             driver = adapter.driver_connection
             driver.variables = self._variables(viewer)
-            work = Work(lambda: self._session_on(connection), viewer, driver)
-            adapter.isolation_level, adapter.readonly = "repeatable_read", True
             try:
                 with _translated("BEGIN", driver):
-                    await adapter._start_transaction()  # noqa: SLF001 - the session, if there will be one, finds it begun
-            finally:
-                adapter.isolation_level, adapter.readonly = None, False  # or a writing work would be given them next
+                    await driver.execute(_BEGIN_SNAPSHOT)
+            except BaseException:
+                connection.invalidate()  # whether it took effect is not known
+                raise
+            adapter._transaction = _BEGUN  # noqa: SLF001 - the ORM, where there is need of it, finds a transaction begun
+            work = Work(lambda: self._session_on(connection), viewer, driver)
             try:
                 yield work
             finally:
-                await _rolled_back_by_driver(work, adapter)
+                await uninterrupted(_ended_by_driver(work, adapter))
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncGenerator[PoolProxiedConnection, None]:
@@ -401,9 +422,9 @@ class Office:
         try:
             yield connection
         finally:
-            if driver.is_closed():
+            if driver.is_closed() and connection.is_valid:  # the ORM, where it met the loss, has done so itself
                 connection.invalidate()
-            await asyncio.shield(greenlet_spawn(connection.close))
+            await uninterrupted(greenlet_spawn(connection.close))
 
     async def _taken(self) -> PoolProxiedConnection:
         sync = self._engine.sync_engine
@@ -441,7 +462,7 @@ class Office:
                 yield unit
                 await unit.commit()
             except BaseException:
-                if not await unit.give_up():
+                if not await unit.give_up() and connection.is_valid:
                     connection.invalidate()
                 raise
         if unit.topics:
