@@ -9,16 +9,18 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from jobs import schedule
+from jobs.handling import Tools
+from jobs.worker import Worker
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, metrics, rest, web
+from server import health, mailing, metrics, outbox_pages, rest, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
 from server.live import LiveConnections
 from server.persisted import Documents
-from server.settings import Settings, metrics_folder, signing_key
+from server.settings import Settings, metrics_folder, public_url, signing_key
 from server.viewer import viewer_of
 from services.tokens import Tokens
 from services.vault import Vault
@@ -49,6 +51,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         hub=hub,
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),
+        site=public_url(settings),
     )
 
     async def authenticate(token: str | None) -> Viewer:
@@ -61,13 +64,18 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
         stop = asyncio.Event()
         await hub.start()
-        sweeper = asyncio.create_task(schedule.run(house.office, stop))
+        post = mailing.post(settings)
+        by_the_clock = [asyncio.create_task(schedule.run(house.office, stop))]
+        if settings.worker:
+            worker = Worker(address.app_dsn, hub, Tools(house.office, post))
+            by_the_clock.append(asyncio.create_task(worker.run(stop)))
         try:
             async with metrics.looking(house):
                 yield
         finally:
             stop.set()
-            await sweeper
+            await asyncio.wait(by_the_clock)
+            await post.close()
             await hub.stop()
             await house.office.close()
 
@@ -83,6 +91,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
     routes += metrics.routes(settings.metrics_token, metrics_folder())
+    if mailing.shows_outbox(settings):
+        routes += outbox_pages.routes(mailing.outbox(settings))
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured)])
     return Service(app, house, live)
 

@@ -34,6 +34,13 @@ ECHO_CHANNEL = "evalium_doctor"
 PATIENCE_SECONDS = 3.0
 LARGEST_SKEW = 2.0
 HELD_SECONDS = 1.0
+LONGEST_WAIT = 60.0
+_QUEUE = """
+select count(*) filter (where open) as waiting, count(*) filter (where status = 'failed') as parked,
+       coalesce(extract(epoch from now() - min(execute_after) filter (where open)), 0)::float8 as age,
+       array_agg(distinct entrypoint) filter (where status = 'failed') as names
+  from (select *, status in ('queued', 'picked') and execute_after <= now() as open from jobs.pgqueuer) queue
+"""
 _OLDEST = """
 select case when pg_snapshot_xmin(s) < pg_snapshot_xmax(s) then pg_snapshot_xmin(s)::text end
   from pg_current_snapshot() s
@@ -141,6 +148,7 @@ async def _database(settings: Settings) -> list[Finding]:
                     await _wake_up(dsn, connection),
                     await _clock(connection),
                     await _head(connection),
+                    *await _queue(connection),
                     *await _operator_view(settings, dsn),
                 ]
     except (SetupError, OSError, run.BrokenHistory) as error:
@@ -259,6 +267,23 @@ async def _head(connection: Connection) -> Finding:
             message = f"One writing transaction has held back every stream for more than {HELD_SECONDS:g} s."
             return Finding("streams", Health.WARN, message, _FIND_TRANSACTION)
     return Finding("streams", Health.OK, "No writing transaction holds the streams back.")
+
+
+async def _queue(connection: Connection) -> list[Finding]:
+    """Say how the queue of background jobs stands, and which jobs were given up."""
+    if not await connection.fetchval("select to_regclass('jobs.pgqueuer') is not null"):
+        return [Finding("background jobs", Health.FAIL, "There is no queue yet.", "evalium migrate")]
+    row = await connection.fetchrow(_QUEUE)
+    assert row is not None  # noqa: S101 - it aggregates
+    told = f"{row['waiting']} waiting, the oldest for {row['age']:.0f} s; {row['parked']} parked."
+    if row["parked"]:
+        names = ", ".join(row["names"])
+        message = f"{told} Given up: {names}."
+        return [Finding("background jobs", Health.WARN, message, "evalium jobs, then: evalium jobs --requeue ID")]
+    if row["age"] > LONGEST_WAIT:
+        advice = "Start a worker: evalium worker, or evalium serve with EVALIUM_WORKER=1."
+        return [Finding("background jobs", Health.WARN, told, advice)]
+    return [Finding("background jobs", Health.OK, told)]
 
 
 async def _operator_view(settings: Settings, dsn: str) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The two pages that the server writes itself. They need no script and no file, so they work in every installation."""
+"""The pages that the server writes itself. They need no script and no file, so they work in every installation."""
 
 import base64
 import hashlib
@@ -23,11 +23,12 @@ dl { display: grid; gap: 0.35rem 1.25rem; grid-template-columns: max-content 1fr
 dt, pre, code { font-family: ui-monospace, monospace; font-size: 0.9em; }
 dd { margin: 0; }
 pre { border: 1px solid light-dark(#d5d5e0, #44445a); border-radius: 6px; overflow-x: auto; padding: 0.75rem 1rem; }
+.mail { background: #fff; border: 1px solid; border-radius: 6px; height: 24rem; width: 100%; }
 @media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
 """
 
 LANDING_STYLE_SOURCE: Final = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-"""The style of both pages as a source of a content security policy."""
+"""The style of the pages as a source of a content security policy."""
 
 _LANDING: Final = """
 <h1>Evalium</h1>
@@ -74,6 +75,11 @@ def landing_page() -> str:
 def not_built_page() -> str:
     """Write what `/graphiql` answers, with 503, while web/dist is missing."""
     return _document("GraphiQL is not built · Evalium", _NOT_BUILT)
+
+
+def page(title: str, body: str) -> str:
+    """Write a page in the same style; both arguments are HTML already."""
+    return _document(f"{title} · Evalium", body)
 
 
 def _document(title: str, body: str) -> str:
