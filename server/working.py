@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import structlog
