@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -146,10 +147,11 @@ async def assignment_issue(
     recipients: Sequence[Recipient],
     key: str | None,
 ) -> Issued:
-    """Issue an evaluation version to people."""
+    """Issue an evaluation version to people, and mail them."""
+    link = partial(invitations.link, context.house.site, context.house.tokens)
 
     async def act(work: Work) -> Answer:
-        return await assignments.issue(work, terms, recipients)
+        return await assignments.issue(work, terms, recipients, link)
 
     given = {"terms": asdict(terms), "recipients": [asdict(recipient) for recipient in recipients]}
     answer = await context.write("assignmentIssue", key, given, act)

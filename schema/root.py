@@ -11,6 +11,8 @@ from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.jobs import JobsMutation, JobsQuery
+from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
 from schema.problems import CASES
@@ -38,9 +40,13 @@ Query = merge_types(
         SubmissionsQuery,
         StreamsQuery,
         MySessionQuery,
+        MessagesQuery,
+        JobsQuery,
     ),
 )
-Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
+Mutation = merge_types(
+    "Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation, MessagesMutation, JobsMutation)
+)
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
 schema = EvaliumSchema(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from schema.nodes import global_id
 from tests.walks import story
 from tests.walks.conftest import Live
 from tests.walks.story import Sitting
@@ -26,6 +27,8 @@ class World:
     waiting: str
     """Session token of a candidate who has not started."""
     submission_id: str
+    message: str
+    parked: str
 
 
 async def make_world(live: Live) -> World:
@@ -40,6 +43,8 @@ async def make_world(live: Live) -> World:
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
     waiting = await story.redeem(live, invitations[2])
     draft = await live.do("QuestionCreate", question_given(), role="author")
+    mails = (await live.ask("Messages", {"first": 1}, role="admin"))["messages"]["nodes"]
+    parked = [await story.park_a_job(live) for _ in range(2)]
     return World(
         version["id"],
         shown["evaluation"]["id"],
@@ -52,6 +57,8 @@ async def make_world(live: Live) -> World:
         busy,
         waiting,
         seen["id"],
+        mails[0]["id"],
+        global_id("Job", parked[0]),
     )
 
 
@@ -93,6 +100,12 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
+    "MailTemplateUpdate": (
+        "admin",
+        lambda _w: {"key": "INVITATION", "subject": "Dear {{ person_name }}", "body": "Start: {{ link }}"},
+    ),
+    "MailTemplateReset": ("admin", lambda _w: {"key": "INVITATION"}),
+    "JobRequeue": ("admin", lambda w: {"id": w.parked}),
 }
 """Document, who acts, and with which input; they run in this order."""
 

@@ -34,6 +34,11 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
     "MySession": ("candidate: busy", lambda _w: {}),
+    "Message": ("admin", lambda w: {"id": w.message}),
+    "Messages": ("manager", lambda _w: {"filter": {"template": "INVITATION"}}),
+    "MailTemplates": ("auditor", lambda _w: {}),
+    "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
+    "ParkedJobs": ("admin", lambda _w: {}),
 }
 """Document, who asks, and with which variables."""
 
