@@ -269,6 +269,12 @@ async def _head(connection: Connection) -> Finding:
     return Finding("streams", Health.OK, "No writing transaction holds the streams back.")
 
 
+async def queue_of(dsn: str) -> list[Finding]:
+    """Say how the queue of one database stands."""
+    async with connected(dsn) as connection:
+        return await _queue(connection)
+
+
 async def _queue(connection: Connection) -> list[Finding]:
     """Say how the queue of background jobs stands, and which jobs were given up."""
     if not await connection.fetchval("select to_regclass('jobs.pgqueuer') is not null"):
