@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
@@ -116,20 +116,8 @@ class Crew:
     """Workers as processes, each replaced when it dies."""
 
     def __init__(self, address: DatabaseAddress, folder: Path, heartbeat: float) -> None:
-        url = (
-            address.app.render_as_string(hide_password=False)
-            if hasattr(address.app, "render_as_string")
-            else address.app
-        )
-        self._command = [
-            sys.executable,
-            "-m",
-            "bench.chaos_jobs",
-            str(url),
-            address.app_dsn,
-            str(folder),
-            str(heartbeat),
-        ]
+        what = [address.app, address.app_dsn, str(folder), str(heartbeat)]
+        self._command = [sys.executable, "-m", "bench.chaos_jobs", *what]
         self._alive: list[asyncio.subprocess.Process] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._over = False
@@ -162,11 +150,8 @@ class Crew:
 
 async def trial(kills: int, *, heartbeat: float = 15.0, every: float = 1.0) -> Outcome:
     """Run all three parts on a database of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="evj-"))
-    folder.chmod(0o755)
+    folder = _folder()
     cluster = Cluster(folder / "data", fast=True)
-    (folder / "data").mkdir()
-    (folder / "data").chmod(0o755)
     await asyncio.to_thread(cluster.start)
     try:
         address = await database.prepare_embedded(cluster, "chaos")
@@ -177,11 +162,21 @@ async def trial(kills: int, *, heartbeat: float = 15.0, every: float = 1.0) -> O
         shutil.rmtree(folder)
 
 
+def _folder() -> Path:
+    """Make a folder, and one in it for the database, that the user of PostgreSQL may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="evj-"))
+    (folder / "data").mkdir()
+    for one in (folder, folder / "data"):
+        one.chmod(0o755)
+    return folder
+
+
 async def _parts(address: DatabaseAddress, folder: Path, kills: int, heartbeat: float, every: float) -> Outcome:
     hub = Hub.over(address.app_dsn)
     await hub.start()
     office = Office(address.app, ring=hub.ring, vault=VAULT, pool_size=4)
-    admin: Any = await asyncpg.connect(address.admin_dsn)  # pyright: ignore[reportUnknownMemberType] - typed in part only
+    connect = cast("Any", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] - typed in part only
+    admin = await connect(address.admin_dsn)
     crew = Crew(address, folder, heartbeat)
     try:
         viewer = await _tenant(office)
@@ -236,8 +231,10 @@ async def _poisoning(office: Office, viewer: Viewer, admin: Any, address: Databa
     """Ask for a job that kills its worker; return how often it was begun, how long that took, what doctor says."""
     began = monotonic()
     await _ask(office, viewer, POISON, {})
-    await _until(admin, f"select count(*) = 1 from jobs.pgqueuer where entrypoint = '{POISON}' and status = 'failed'")
-    picked = f"select count(*) from jobs.pgqueuer_log where entrypoint = '{POISON}' and status = 'picked'"  # noqa: S608 - ours
+    await _until(
+        admin, "select count(*) = 1 from jobs.pgqueuer where entrypoint = 'chaos.poison' and status = 'failed'"
+    )
+    picked = "select count(*) from jobs.pgqueuer_log where entrypoint = 'chaos.poison' and status = 'picked'"
     begun = int(await admin.fetchval(picked)) - 1  # the last one was parked instead of begun
     seconds = monotonic() - began
     told = [finding.message for finding in await doctor.queue_of(address.app_dsn)]
@@ -263,7 +260,7 @@ async def _ask(office: Office, viewer: Viewer, name: str, payload: dict[str, Any
 
 async def _until(admin: Any, condition: str) -> None:
     async with asyncio.timeout(SETTLED * 2):
-        while not await admin.fetchval(condition):
+        while not await admin.fetchval(condition):  # noqa: ASYNC110 - the database cannot tell us
             await asyncio.sleep(0.1)
 
 

@@ -40,6 +40,7 @@ _LANDING: Final = """
 <dt>WS /graphql</dt><dd>subscriptions, protocol <code>graphql-transport-ws</code></dd>
 <dt>/graphql/stream</dt><dd>subscriptions as server-sent events</dd>
 <dt><a href="/schema.graphql" download>/schema.graphql</a></dt><dd>the schema, every part of it described</dd>
+<dt><a href="/dev/outbox">/dev/outbox</a></dt><dd>the mails of a demonstration that has no mail server</dd>
 <dt><a href="/healthz">/healthz</a></dt><dd>whether the service can answer queries</dd>
 </dl>
 <h2>Your first query</h2>
@@ -65,6 +66,24 @@ _NOT_BUILT: Final = """
 index that pip uses. Until then, <a href="/schema.graphql">/schema.graphql</a> describes every operation.</p>
 <p><a href="/">Back to the start</a></p>
 """
+
+
+_INVITATION: Final = """
+<h1>Your invitation</h1>
+<p class="lead">The address of this page holds your invitation, behind the <code>#</code>. Opening it has used nothing up.
+</p>
+<p>Begin in the examination client of whoever invited you: it asks for the address of this page, or for the part behind
+the <code>#</code>. Please pass neither on; the invitation is yours alone.</p>
+<h2>For clients</h2>
+<p>A client redeems what stands behind the <code>#</code>, with 16 to 128 random characters that it keeps:</p>
+<pre>curl -s $ADDRESS/api/v1/assignments/redeem -H "Content-Type: application/json" \\
+  -d '{"token": "$INVITATION", "nonce": "$NONCE"}'</pre>
+"""
+
+
+def invitation_page() -> str:
+    """Write where the link of an invitation leads: it changes nothing, however often a mail scanner opens it."""
+    return _document("Your invitation · Evalium", _INVITATION)
 
 
 def landing_page() -> str:

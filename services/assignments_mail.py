@@ -24,10 +24,11 @@ async def invite(
     link: Callable[[Invitation], str],
 ) -> None:
     """Queue a mail for every invitation of an assignment that was just issued."""
-    tenant, zone = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
+    tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
+    zone = str(tenant.time_zone)
     limit = assignments_policy.effective(assignment, version).time_limit_seconds.value
-    common = {
-        "tenant_name": tenant,
+    common: dict[str, str] = {
+        "tenant_name": str(tenant.name),
         "assessment_title": assignment.name,
         "opens_at": _instant(assignment.valid_from, zone),
         "closes_at": _instant(assignment.valid_until, zone),
@@ -39,15 +40,15 @@ async def invite(
         .where(Invitation.assignment_id == assignment.id)
         .order_by(Invitation.id)
     )
-    drafts = [
-        Draft(
-            Recipient(email, "" if name == email else name),
-            {**common, "person_name": name, "link": link(invitation)},
-            ("invitation", invitation.id),
-        )
-        for invitation, email, name in await work.rows(invited)
-    ]
+    drafts = [_draft(row.Invitation, row.email, row.display_name, common, link) for row in await work.rows(invited)]
     await messages.send_all(work, TEMPLATE, drafts)
+
+
+def _draft(
+    invitation: Invitation, email: str, name: str, common: dict[str, str], link: Callable[[Invitation], str]
+) -> Draft:
+    to = Recipient(email, "" if name == email else name)
+    return Draft(to, {**common, "person_name": name, "link": link(invitation)}, ("invitation", invitation.id))
 
 
 def duration(seconds: int) -> str:
