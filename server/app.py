@@ -61,12 +61,13 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         stop = asyncio.Event()
         await hub.start()
         sweeper = asyncio.create_task(schedule.run(house.office, stop))
+        auditor = asyncio.create_task(house.audit.run(stop))
         try:
             async with metrics.looking(house):
                 yield
         finally:
             stop.set()
-            await sweeper
+            await asyncio.gather(sweeper, auditor)
             await hub.stop()
             await house.office.close()
 
