@@ -15,6 +15,7 @@ from resolvers.rights import Rights
 from resolvers.sources import Sources
 from services import idempotency, identity
 from services.attempts import Attempts
+from services.audit import Audit
 from services.idempotency import Answer, Request
 from services.refusals import Forbidden, Unauthenticated
 from services.tokens import Tokens
@@ -39,10 +40,12 @@ class House:
     site: str = "http://127.0.0.1:8000"
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
+    audit: Audit = field(init=False)
     attempts: Attempts = field(default_factory=Attempts)
 
     def __post_init__(self) -> None:
-        """Begin with no rights known and no stream followed."""
+        """Begin with no rights known, no stream followed and nothing noted."""
+        object.__setattr__(self, "audit", Audit(self.office))
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
 
@@ -184,6 +187,19 @@ class Context:
             held = await self._to_its_end(self._read_capabilities())
         if capability not in held:
             raise Forbidden(capability)
+
+    def denied(self, capability: str, field: str) -> None:
+        """Note for the ledger that the viewer lacked a capability at a field of the API; once a minute with a count."""
+        viewer = self.viewer
+        if viewer.tenant_id is None:
+            return
+        subject = ("tenant", viewer.tenant_id)
+        if viewer.session_id is not None:
+            subject = ("session", viewer.session_id)
+        elif viewer.user_id is not None:
+            subject = ("user", viewer.user_id)
+        told = {"capability": str(capability), "field": field}
+        self.house.audit.note(viewer, "permission.denied", subject, after=told, bound=capability)
 
     async def _read_capabilities(self) -> frozenset[Capability]:
         async with self.reading() as work:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, cast
 
 import structlog
-from graphql import GraphQLError, ValueNode, VariableDefinitionNode
+from graphql import FieldNode, GraphQLError, ValueNode, VariableDefinitionNode
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
@@ -21,10 +21,11 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
+from resolvers.context import Context
 from schema.guard import QueryGuard
 from schema.guard_deadline import OperationDeadline
 from schema.sharing import SharingExecutor
-from services.refusals import BadUserInput, Refusal
+from services.refusals import BadUserInput, Forbidden, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
 SERVER_FAULT = "INTERNAL"
@@ -86,6 +87,14 @@ def _cause(error: GraphQLError) -> BaseException | None:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
+
+
+def _note_denial(error: GraphQLError, context: Context) -> None:
+    """Note a missing capability for the ledger, by the field's name in the schema."""
+    cause = _cause(error)
+    if isinstance(cause, Forbidden) and "classification" not in (error.extensions or {}):
+        named = [node.name.value for node in error.nodes or () if isinstance(node, FieldNode)]
+        context.denied(cause.capability, named[0] if named else "")
 
 
 def _is_about_input(error: GraphQLError) -> bool:
@@ -167,4 +176,8 @@ class EvaliumSchema(Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Mask `errors` in place; Strawberry calls this before any transport sees a result."""
         operation = execution_context.operation_name if execution_context else None
+        context = execution_context.context if execution_context else None
+        if isinstance(context, Context):
+            for error in errors:
+                _note_denial(error, context)
         errors[:] = [masked(error, operation=operation) for error in errors]

@@ -65,7 +65,10 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         stop = asyncio.Event()
         await hub.start()
         post = mailing.post(settings)
-        by_the_clock = [asyncio.create_task(schedule.run(house.office, stop))]
+        by_the_clock = [
+            asyncio.create_task(schedule.run(house.office, stop)),
+            asyncio.create_task(house.audit.run(stop)),
+        ]
         if settings.worker:
             worker = Worker(address.app_dsn, hub, Tools(house.office, post))
             by_the_clock.append(asyncio.create_task(worker.run(stop)))

@@ -152,21 +152,8 @@ class Work:
         after: dict[str, Any] | None = None,
     ) -> None:
         """Append one row to the activity ledger, in the transaction of the change that it tells of."""
-        viewer = self.viewer
-        self.session.add(
-            Activity(
-                actor_kind=viewer.via,
-                actor_id=viewer.user_id or viewer.session_id,
-                actor_name=viewer.name,
-                org_unit_id=viewer.org_unit_id,
-                act=act,
-                subject_kind=subject[0],
-                subject_id=subject[1],
-                reason=reason,
-                before=before,
-                after=after,
-            ),
-        )
+        told = activity_of(self.viewer, act, subject, reason=reason, before=before, after=after)
+        self.session.add(Activity(**told))
 
 
 class Office:
@@ -265,6 +252,30 @@ class Office:
             else:
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def activity_of(
+    actor: Viewer,
+    act: str,
+    subject: tuple[str, UUID],
+    *,
+    reason: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the columns of a ledger row by which `actor` did something; the database adds tenant, time, position."""
+    return {
+        "actor_kind": str(actor.via),
+        "actor_id": actor.user_id or actor.session_id,
+        "actor_name": actor.name,
+        "org_unit_id": actor.org_unit_id,
+        "act": act,
+        "subject_kind": subject[0],
+        "subject_id": subject[1],
+        "reason": reason,
+        "before": before,
+        "after": after,
+    }
 
 
 def is_passing(error: BaseException) -> bool:
