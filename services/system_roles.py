@@ -84,6 +84,9 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         {C.USERS_READ, C.BILLING_MANAGE},
     ),
     _role(
-        "integrator", "Integrator", "Connects other systems: issues and reads results.", _READ | {C.ASSIGNMENTS_ISSUE}
+        "integrator",
+        "Integrator",
+        "Connects other systems: issues and reads results.",
+        _READ | {C.ASSIGNMENTS_ISSUE, C.TOKENS_MANAGE},
     ),
 )

@@ -266,7 +266,7 @@ def activity_of(
     """Return the columns of a ledger row by which `actor` did something; the database adds tenant, time, position."""
     return {
         "actor_kind": str(actor.via),
-        "actor_id": actor.user_id or actor.session_id,
+        "actor_id": actor.actor_id,
         "actor_name": actor.name,
         "org_unit_id": actor.org_unit_id,
         "act": act,
