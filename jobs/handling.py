@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from mail.post import Post
+from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office
 
@@ -33,10 +34,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What handlers may use."""
+    """What handlers may use. `site` is where people reach the service."""
 
     office: Office
     post: Post
+    tokens: Tokens
+    site: str
 
 
 Act = Callable[[Tools, Task], Awaitable[None]]

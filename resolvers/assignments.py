@@ -186,9 +186,9 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     try:
         claims = invitations.verify(tokens, token)
     except Unauthenticated:
-        attempts.failed("address", context.address)
+        await attempts.failed("address", context.address)
         raise
-    attempts.check("invitation", str(claims.subject))
+    await attempts.check("invitation", str(claims.subject))
     viewer = assignments_redeem.bearer(claims)
 
     async def act(work: Work) -> Answer:
@@ -197,7 +197,7 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     try:
         answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
     except (Unauthenticated, InvitationUsed):
-        attempts.failed("invitation", str(claims.subject))
+        await attempts.failed("invitation", str(claims.subject))
         raise
     session_id = UUID(answer["session_id"])
     await context.become(assignments_redeem.candidate(claims, session_id))

@@ -17,7 +17,9 @@ from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
 from schema.problems import CASES
 from schema.question_keys import KEYS
+from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
+from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
 
@@ -42,10 +44,21 @@ Query = merge_types(
         MySessionQuery,
         MessagesQuery,
         JobsQuery,
+        SignInsQuery,
+        ServiceTokensQuery,
     ),
 )
 Mutation = merge_types(
-    "Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation, MessagesMutation, JobsMutation)
+    "Mutation",
+    (
+        AuthoringMutation,
+        AssignmentsMutation,
+        MySessionMutation,
+        MessagesMutation,
+        JobsMutation,
+        SignInsMutation,
+        ServiceTokensMutation,
+    ),
 )
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 

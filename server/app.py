@@ -14,7 +14,7 @@ from jobs.worker import Worker
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, mailing, metrics, outbox_pages, rest, web
+from server import health, mailing, metrics, outbox_pages, rest, sign_ins, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
@@ -46,19 +46,29 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     redis = settings.redis_url.get_secret_value() if settings.redis_url is not None else None
     hub = Hub.over(address.app_dsn, redis_url=redis)
     tokens = Tokens(signing_key(settings))
+    documents = Documents.ours(allow_list=settings.allow_list)
     house = House(
         office=Office(address.app, ring=hub.ring, vault=Vault.of(tokens)),
         hub=hub,
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),
         site=public_url(settings),
+        sign_ins_per_network=settings.sign_ins_per_network,
+        operations=frozenset(one.name for one in documents.operations),
     )
 
     async def authenticate(token: str | None) -> Viewer:
         return viewer_of(tokens, token)
 
     def make_context(viewer: Viewer, request: GraphQLRequest) -> Context:
-        return Context(house, viewer, idempotency_key=request.idempotency_key, address=request.address)
+        return Context(
+            house,
+            viewer,
+            idempotency_key=request.idempotency_key,
+            address=request.address,
+            client=request.client,
+            document=documents.name_of(request.query, request.document_id, request.extensions),
+        )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
@@ -70,7 +80,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
             asyncio.create_task(house.audit.run(stop)),
         ]
         if settings.worker:
-            worker = Worker(address.app_dsn, hub, Tools(house.office, post))
+            worker = Worker(address.app_dsn, hub, Tools(house.office, post, tokens, house.site))
             by_the_clock.append(asyncio.create_task(worker.run(stop)))
         try:
             async with metrics.looking(house):
@@ -82,7 +92,6 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
             await hub.stop()
             await house.office.close()
 
-    documents = Documents.ours(allow_list=settings.allow_list)
     graphql = graphql_routes(
         schema,
         authenticate=authenticate,
@@ -91,7 +100,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         may_introspect=_may_introspect,
         documents=documents,
     )
-    doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
+    operations = Operations(schema, make_context, _may_introspect)
+    doors = [*rest.routes(operations, authenticate), *sign_ins.routes(operations, authenticate)]
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

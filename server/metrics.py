@@ -37,6 +37,10 @@ _KNOWN_PATHS = frozenset(
     {
         "/",
         "/api/v1/assignments/redeem",
+        "/auth/login",
+        "/auth/verify",
+        "/auth/refresh",
+        "/auth/logout",
         "/graphql",
         "/graphql/stream",
         "/healthz",

@@ -96,6 +96,14 @@ class Settings(BaseSettings):
             "and service tokens are not bound by it."
         ),
     )
+    sign_ins_per_network: int = Field(
+        default=100,
+        ge=1,
+        validation_alias="EVALIUM_SIGN_INS_PER_NETWORK",
+        description=(
+            "How many sign-in links one network address may ask for in a minute. An office behind one router shares it."
+        ),
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",

@@ -14,7 +14,7 @@ from jobs.worker import Worker
 from realtime.hub import Hub
 from server import mailing, opening
 from server.addresses import DatabaseAddress
-from server.settings import Settings, signing_key
+from server.settings import Settings, public_url, signing_key
 from services import jobs_parked
 from services.jobs_parked import ParkedJob
 from services.tokens import Tokens
@@ -48,13 +48,14 @@ async def _work(settings: Settings) -> None:
 async def _serve(settings: Settings, address: DatabaseAddress, stop: asyncio.Event) -> None:
     redis = settings.redis_url.get_secret_value() if settings.redis_url is not None else None
     hub = Hub.over(address.app_dsn, redis_url=redis)
-    office = Office(address.app, ring=hub.ring, vault=Vault.of(Tokens(signing_key(settings))))
+    tokens = Tokens(signing_key(settings))
+    office = Office(address.app, ring=hub.ring, vault=Vault.of(tokens))
     post = mailing.post(settings)
     await hub.start()
     log.info("worker.works")
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(Worker(address.app_dsn, hub, Tools(office, post)).run(stop))
+            group.create_task(Worker(address.app_dsn, hub, Tools(office, post, tokens, public_url(settings))).run(stop))
             group.create_task(schedule.run(office, stop))
     finally:
         await post.close()

@@ -19,10 +19,10 @@ from models.base import uuid7
 from realtime import topics
 from services.work import Work
 
-NAMES: Final = frozenset({"messages.deliver"})
+NAMES: Final = frozenset({"messages.deliver", "sign_ins.mail"})
 """Every job that a service may ask for; the `jobs` floor has a handler for each, which a test compares."""
 
-TICKED: Final = frozenset({"idempotency.prune", "messages.wipe", "queue.prune"})
+TICKED: Final = frozenset({"idempotency.prune", "messages.wipe", "queue.prune", "sign_ins.prune"})
 """Every job of the installation, which the clock asks for."""
 
 QUEUE: Final = DBSettings(
@@ -87,6 +87,16 @@ async def tick(work: Work, name: str, instant: str) -> None:
     if name not in TICKED:
         raise ValueError(f"No handler answers to the job '{name}'; services/jobs.py lists the names.")
     await _insert(work, name, [b"{}"], [f"{name}/{instant}"], [_whose(None, None, None)], None)
+
+
+async def enqueue_bare(work: Work, name: str, payload: Mapping[str, Any], *, after: timedelta | None = None) -> None:
+    """Have a job done that belongs to no tenant yet, such as finding out in whose tenants an address is known.
+
+    The payload holds ids and hashes and no content.
+    """
+    if name not in NAMES:
+        raise ValueError(f"No handler answers to the job '{name}'; services/jobs.py lists the names.")
+    await _insert(work, name, [orjson.dumps(dict(payload))], [None], [_whose(None, None, None)], after)
 
 
 async def _insert(
