@@ -1,11 +1,15 @@
 from dataclasses import dataclass, field
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobs.handling import Tools
 from mail.post import Letter, Receipt
 from realtime.hub import Hub
+from services.tokens import Tokens
 from tests.services.conftest import office, rung, world
+
+TOKENS = Tokens(Ed25519PrivateKey.generate())
 
 __all__ = ["office", "rung", "world"]
 
@@ -34,7 +38,7 @@ def post() -> Pigeonhole:
 
 @pytest.fixture
 def tools(office, post) -> Tools:
-    return Tools(office, post)
+    return Tools(office, post, TOKENS, "http://site.example")
 
 
 @pytest.fixture(scope="module")

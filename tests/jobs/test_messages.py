@@ -11,7 +11,6 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import select
 
-from jobs.handling import Tools
 from jobs.messages import DELIVER
 from jobs.worker import Worker
 from mail.outbox import Outbox
@@ -101,7 +100,7 @@ async def story(office, world, ids):
     return {row.id: row for row in rows}, events
 
 
-async def test_fifty_recipients_one_deferred_one_bounced(database, hub, office, world, record_property):
+async def test_fifty_recipients_one_deferred_one_bounced(database, hub, office, world, tools, record_property):
     names = [f"person{n:02}" for n in range(50)]
     mailbox = Mailbox(refuses={"person07@example.org": ["451 later"], "person13@example.org": ["550 nobody here"] * 9})
     ids = await queue(office, world, names)
@@ -109,7 +108,7 @@ async def test_fifty_recipients_one_deferred_one_bounced(database, hub, office, 
     stop = asyncio.Event()
     async with serving(mailbox) as port:
         post = smtp(port)
-        worker = Worker(database.app_dsn, hub, Tools(office, post), handlers=[quick], ticks=[])
+        worker = Worker(database.app_dsn, hub, replace(tools, post=post), handlers=[quick], ticks=[])
         task = asyncio.create_task(worker.run(stop))
         async with asyncio.timeout(60):
             while any(row.state == "queued" for row in (await story(office, world, ids.values()))[0].values()):

@@ -39,6 +39,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MailTemplates": ("auditor", lambda _w: {}),
     "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
     "ParkedJobs": ("admin", lambda _w: {}),
+    "MySignIns": ("signed in", lambda _w: {}),
+    "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
 }
 """Document, who asks, and with which variables."""
 
