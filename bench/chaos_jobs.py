@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jobs.handlers import HANDLERS
 from jobs.handling import Handler, Task, Tools
@@ -34,6 +35,7 @@ from server.addresses import DatabaseAddress
 from server.cluster import Cluster
 from services import identity, jobs, messages
 from services.messages import Draft, Recipient
+from services.tokens import Tokens
 from services.vault import Vault
 from services.viewer import Viewer
 from services.work import Office, Work
@@ -106,7 +108,8 @@ async def work(url: str, dsn: str, folder: Path, heartbeat: float) -> None:
     jobs.NAMES = jobs.NAMES | {POISON, FROZEN}  # pyright: ignore[reportConstantRedefinition, reportAttributeAccessIssue] - for this trial
     hub = Hub.over(dsn)
     await hub.start()
-    tools = Tools(Office(url, ring=hub.ring, vault=VAULT, pool_size=8), SlowPost(folder))
+    office = Office(url, ring=hub.ring, vault=VAULT, pool_size=8)
+    tools = Tools(office, SlowPost(folder), Tokens(Ed25519PrivateKey.generate()), "http://site.example")
     extra = [Handler(name=POISON, act=_poison), Handler(name=FROZEN, act=_frozen)]
     pace = Pace(heartbeat=timedelta(seconds=heartbeat))
     await Worker(dsn, hub, tools, handlers=[*HANDLERS, *extra], pace=pace).run(asyncio.Event())
