@@ -57,7 +57,8 @@ select pg_is_in_recovery() as replica, (select timeline_id from pg_control_check
 """
 _UNREAD = """
 select count(*) from pg_class
- where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
+ where relnamespace in (select oid from pg_namespace where nspname in ('public', 'jobs'))
+   and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
 """
 _AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
 _FIND_TRANSACTION = (
