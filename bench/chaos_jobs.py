@@ -30,7 +30,7 @@ from mail.outbox import Outbox
 from mail.post import Letter, Receipt, Sender
 from models.base import uuid7
 from realtime.hub import Hub
-from server import database, doctor
+from server import database, doctor_engines
 from server.addresses import DatabaseAddress
 from server.cluster import Cluster
 from services import identity, jobs, messages
@@ -240,7 +240,7 @@ async def _poisoning(office: Office, viewer: Viewer, admin: Any, address: Databa
     picked = "select count(*) from jobs.pgqueuer_log where entrypoint = 'chaos.poison' and status = 'picked'"
     begun = int(await admin.fetchval(picked)) - 1  # the last one was parked instead of begun
     seconds = monotonic() - began
-    told = [finding.message for finding in await doctor.queue_of(address.app_dsn)]
+    told = [finding.message for finding in await doctor_engines.queue_of(address.app_dsn)]
     return begun, seconds, " ".join(told)
 
 

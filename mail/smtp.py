@@ -73,6 +73,11 @@ class SmtpPost:
             self._used_at = time.monotonic()
         return Receipt(message_id(letter, self._sender), said[:500])
 
+    async def greet(self) -> None:
+        """See whether the server can be used; raise `Deferred` when it cannot."""
+        async with self._turn:
+            await self._connected()
+
     async def close(self) -> None:
         """Say goodbye to the server."""
         async with self._turn:

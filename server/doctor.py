@@ -9,8 +9,6 @@ import contextlib
 import stat
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
@@ -21,11 +19,12 @@ from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from migrations import run
-from server import provision, web
+from server import doctor_engines, provision, web
 from server.addresses import parse
 from server.cluster import ADMIN, Cluster
 from server.database import DATABASE, address_in, external_address
 from server.driver import Connection, connected
+from server.findings import Finding, Health
 from server.postgres_files import carried_programs
 from server.settings import Settings, has_signing_key, signing_key, unknown_variables
 from server.setup_errors import DataDirectoryInUse, SetupError
@@ -34,13 +33,6 @@ ECHO_CHANNEL = "evalium_doctor"
 PATIENCE_SECONDS = 3.0
 LARGEST_SKEW = 2.0
 HELD_SECONDS = 1.0
-LONGEST_WAIT = 60.0
-_QUEUE = """
-select count(*) filter (where open) as waiting, count(*) filter (where status = 'failed') as parked,
-       coalesce(extract(epoch from now() - min(execute_after) filter (where open)), 0)::float8 as age,
-       array_agg(distinct entrypoint) filter (where status = 'failed') as names
-  from (select *, status in ('queued', 'picked') and execute_after <= now() as open from jobs.pgqueuer) queue
-"""
 _OLDEST = """
 select case when pg_snapshot_xmin(s) < pg_snapshot_xmax(s) then pg_snapshot_xmin(s)::text end
   from pg_current_snapshot() s
@@ -57,7 +49,8 @@ select pg_is_in_recovery() as replica, (select timeline_id from pg_control_check
 """
 _UNREAD = """
 select count(*) from pg_class
- where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
+ where relnamespace in (select oid from pg_namespace where nspname in ('public', 'jobs'))
+   and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
 """
 _AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
 _FIND_TRANSACTION = (
@@ -65,24 +58,6 @@ _FIND_TRANSACTION = (
     "WHERE backend_xid IS NOT NULL ORDER BY xact_start;"
 )
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit", "data_checksums")
-
-
-class Health(StrEnum):
-    """How bad a finding is: the service runs well, runs with a flaw, or cannot run."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: its name, how it is, what is seen, and what to type if it is not well."""
-
-    name: str
-    health: Health
-    message: str
-    advice: str = ""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -93,6 +68,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _database(settings)
     if settings.redis_url is not None:
         findings.append(await _redis(settings.redis_url.get_secret_value()))
+    findings.append(await doctor_engines.mail(settings))
     findings.append(_assets())
     findings.append(await asyncio.to_thread(_running, settings))
     return findings
@@ -148,7 +124,7 @@ async def _database(settings: Settings) -> list[Finding]:
                     await _wake_up(dsn, connection),
                     await _clock(connection),
                     await _head(connection),
-                    *await _queue(connection),
+                    *await doctor_engines.queue(connection),
                     *await _operator_view(settings, dsn),
                 ]
     except (SetupError, OSError, run.BrokenHistory) as error:
@@ -267,29 +243,6 @@ async def _head(connection: Connection) -> Finding:
             message = f"One writing transaction has held back every stream for more than {HELD_SECONDS:g} s."
             return Finding("streams", Health.WARN, message, _FIND_TRANSACTION)
     return Finding("streams", Health.OK, "No writing transaction holds the streams back.")
-
-
-async def queue_of(dsn: str) -> list[Finding]:
-    """Say how the queue of one database stands."""
-    async with connected(dsn) as connection:
-        return await _queue(connection)
-
-
-async def _queue(connection: Connection) -> list[Finding]:
-    """Say how the queue of background jobs stands, and which jobs were given up."""
-    if not await connection.fetchval("select to_regclass('jobs.pgqueuer') is not null"):
-        return [Finding("background jobs", Health.FAIL, "There is no queue yet.", "evalium migrate")]
-    row = await connection.fetchrow(_QUEUE)
-    assert row is not None  # noqa: S101 - it aggregates
-    told = f"{row['waiting']} waiting, the oldest for {row['age']:.0f} s; {row['parked']} parked."
-    if row["parked"]:
-        names = ", ".join(row["names"])
-        message = f"{told} Given up: {names}."
-        return [Finding("background jobs", Health.WARN, message, "evalium jobs, then: evalium jobs --requeue ID")]
-    if row["age"] > LONGEST_WAIT:
-        advice = "Start a worker: evalium worker, or evalium serve with EVALIUM_WORKER=1."
-        return [Finding("background jobs", Health.WARN, told, advice)]
-    return [Finding("background jobs", Health.OK, told)]
 
 
 async def _operator_view(settings: Settings, dsn: str) -> list[Finding]:

@@ -70,8 +70,8 @@ index that pip uses. Until then, <a href="/schema.graphql">/schema.graphql</a> d
 
 _INVITATION: Final = """
 <h1>Your invitation</h1>
-<p class="lead">The address of this page holds your invitation, behind the <code>#</code>. Opening it has used nothing up.
-</p>
+<p class="lead">The address of this page holds your invitation, behind the <code>#</code>. Opening it uses
+nothing up.</p>
 <p>Begin in the examination client of whoever invited you: it asks for the address of this page, or for the part behind
 the <code>#</code>. Please pass neither on; the invitation is yours alone.</p>
 <h2>For clients</h2>

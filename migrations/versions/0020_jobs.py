@@ -105,6 +105,7 @@ create index pgqueuer_parked on jobs.pgqueuer (id) where status = 'failed'
 GRANTS = """
 grant usage on schema jobs to evalium_app, evalium_maintenance;
 grant select on all tables in schema jobs to evalium_maintenance;
+grant select on all sequences in schema jobs to evalium_maintenance;
 grant select, insert, update, delete on jobs.pgqueuer to evalium_app;
 grant select, insert, delete on jobs.pgqueuer_log to evalium_app;
 grant select, insert, update on jobs.pgqueuer_schedules to evalium_app;

@@ -18,6 +18,9 @@ from mail.post import Bounced, Deferred, Letter, Sender
 from mail.smtp import Server, SmtpPost, TlsMode
 from models.base import uuid7
 from models.messages import Message, MessageEvent
+from server import doctor_engines
+from server.findings import Health
+from server.settings import Settings
 from services import messages, messages_deliver
 from services.messages import Draft, Recipient
 
@@ -220,3 +223,13 @@ async def test_a_message_that_failed_keeps_its_variables_for_a_week_and_no_longe
     assert await office.shifted(timedelta(days=8)).perform(world.system, messages_deliver.wipe) >= 1
     row = (await story(office, world, [other]))[0][other]
     assert (row.sealed, row.state) == (None, "failed")
+
+
+async def test_doctor_says_whether_the_mail_server_can_be_used(unused_port, tmp_path):
+    given = {"EVALIUM_SMTP_HOST": "127.0.0.1", "EVALIUM_SMTP_TLS": "none"}
+    found = await doctor_engines.mail(Settings(**given, EVALIUM_SMTP_PORT=unused_port))
+    assert (found.health, "cannot be used" in found.message) == (Health.FAIL, True)
+    async with serving(Mailbox()) as port:
+        assert (await doctor_engines.mail(Settings(**given, EVALIUM_SMTP_PORT=port))).health is Health.OK
+    found = await doctor_engines.mail(Settings(EVALIUM_DATA=tmp_path))
+    assert (found.health, str(tmp_path / "outbox") in found.message) == (Health.OK, True)

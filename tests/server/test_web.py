@@ -53,7 +53,7 @@ async def test_an_invitations_link_leads_to_a_page_that_changes_nothing_and_tell
     assert answer.status_code == 200
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "script-src" not in answer.headers["content-security-policy"]
-    for promise in ("used nothing up", "/api/v1/assignments/redeem"):
+    for promise in ("uses\nnothing up", "/api/v1/assignments/redeem"):
         assert promise in answer.text
 
 

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models.jobs import queue
-from services import jobs
+from services import jobs, jobs_parked
+from services.refusals import StateDrift
 from services.viewer import Viewer
 
 
@@ -60,3 +61,24 @@ async def test_a_name_without_a_handler_and_a_viewer_without_a_tenant_are_refuse
     for viewer, name in ((world.system, "messages.unheard"), (Viewer.anonymous(), "messages.deliver")):
         with pytest.raises(ValueError, match=r"handler|scope"):
             await office.perform(viewer, lambda work, name=name: jobs.enqueue(work, name, {}))
+
+
+async def test_a_parked_job_whose_work_was_asked_for_again_stays_parked(world, office):
+    async def ask(work):
+        await jobs.enqueue(work, "messages.deliver", {}, key="again")
+
+    await office.perform(world.system, ask)
+    mine = queue.c.dedupe_key == f"{world.tenant_id}/messages.deliver/again"
+
+    async def park(work):
+        await work.session.execute(update(queue).where(mine).values(status="failed"))
+
+    await office.perform(world.system, park)
+    await office.perform(world.system, ask)
+    async with office.snapshot(Viewer.anonymous()) as work:
+        (job,) = [job for job in await jobs_parked.all_parked(work) if job.tenant_id == world.tenant_id]
+    with pytest.raises(StateDrift):
+        await office.perform(world.system, lambda work: jobs_parked.requeue(work, job.id))
+    async with office.snapshot(Viewer.anonymous()) as work:
+        statuses = [row.status for row in await work.rows(select(queue.c.status).where(mine).order_by(queue.c.id))]
+    assert statuses == ["failed", "queued"]

@@ -44,6 +44,10 @@ NESTED = {
             items { position response { choice } score { points } questionVersion { id stem key { explanation } question { id } } }
         } } }""",
     ),
+    "messages to events": (
+        "admin",
+        """query ($n: Int!) { messages(first: $n) { totalCount nodes { id email state events { kind at providerId } } } }""",
+    ),
     "questions to versions": (
         "author",
         """query ($n: Int!) { questions(first: $n) { nodes { reference
