@@ -2,6 +2,7 @@
 
 python -m bench.chaos streams [--redis] [--seconds 60]
 python -m bench.chaos durability [--kills 100]
+python -m bench.chaos jobs [--kills 50]
 """
 
 import argparse
@@ -17,11 +18,13 @@ from time import monotonic
 
 import httpx2
 
-from bench import chaos_site
+from bench import chaos_jobs, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
+from jobs.executor import MOST_CRASHES
 
 SETTLED = 60.0
+STUCK_SECONDS = 60.0
 
 
 @contextlib.asynccontextmanager
@@ -158,6 +161,18 @@ async def _check(site: Site, savers: Sequence[Saver], chance: random.Random) -> 
     return lost, twice
 
 
+async def jobs(kills: int) -> bool:
+    """Workers are killed while mails are asked for; then a job kills its workers, and a worker is frozen."""
+    found = await chaos_jobs.trial(kills)
+    _say(f"workers killed {found.kills}; jobs asked for {found.asked}; lost {found.lost}, effects twice {found.twice}")
+    _say(f"mails handed over again because a worker died before it wrote that down: {found.handed_over_twice}")
+    _say(f"a job that kills its worker: begun {found.poison_begun} times, parked after {found.poison_seconds:.0f} s")
+    _say(f"doctor: {found.poison_told}")
+    _say(f"a job whose worker was frozen was done by another after {found.frozen_seconds:.1f} s")
+    promised = found.poison_begun == MOST_CRASHES and found.frozen_seconds < STUCK_SECONDS
+    return found.lost == found.twice == 0 and promised
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -170,10 +185,10 @@ def _say(text: str) -> None:
 def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
-    parser.add_argument("suite", choices=["streams", "durability", "all"], nargs="?", default="all")
+    parser.add_argument("suite", choices=["streams", "durability", "jobs", "all"], nargs="?", default="all")
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
     parser.add_argument("--seconds", type=float, default=60, help="length of the streams suite")
-    parser.add_argument("--kills", type=int, default=100, help="kills of the durability suite")
+    parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     given = parser.parse_args()
     whole = True
     if given.suite in ("streams", "all"):
@@ -181,7 +196,9 @@ def main() -> int:
     if given.suite == "all":
         whole &= asyncio.run(streams(given.seconds, redis=True))
     if given.suite in ("durability", "all"):
-        whole &= asyncio.run(durability(given.kills))
+        whole &= asyncio.run(durability(given.kills or 100))
+    if given.suite in ("jobs", "all"):
+        whole &= asyncio.run(jobs(given.kills or 50))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

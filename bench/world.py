@@ -64,7 +64,7 @@ async def filled(site: Site) -> World:
     chance = random.Random(1)  # noqa: S311 - a measurement, and repeatable
     async with httpx2.AsyncClient(timeout=60) as http:
         admin = site.client(http, site.tokens["admin"], chance)
-        version = await _published(admin)
+        version = await published(admin)
         assignment, people = await _running(site, admin, http, version, "Hot", RUNNING)
         crowded, _ = await _running(site, admin, http, version, "Crowd", 1)
         _, submitted = await _running(site, admin, http, version, "List", LISTS)
@@ -75,7 +75,8 @@ async def filled(site: Site) -> World:
         return await _told(connection, assignment, crowded, people)
 
 
-async def _published(admin: Client) -> str:
+async def published(admin: Client) -> str:
+    """Publish an evaluation of six questions and return its version."""
     entries = [
         {"id": f"C{n}A01", "question": f"Question {n}?", "answers": ["a", "b", "c"], "correct": 0} for n in range(6)
     ]

@@ -1,5 +1,6 @@
 """Removes idempotency keys whose 24 hours are over (domain.md section 12)."""
 
+from jobs.handling import Handler, Task, Tools
 from jobs.sessions import tenants
 from services import idempotency
 from services.viewer import Viewer
@@ -18,3 +19,10 @@ async def prune(office: Office) -> int:
 
 async def _remove(work: Work) -> int:
     return await idempotency.prune(work)
+
+
+async def _prune(tools: Tools, _task: Task) -> None:
+    await prune(tools.office)
+
+
+PRUNE = Handler(name="idempotency.prune", act=_prune)

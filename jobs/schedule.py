@@ -1,4 +1,4 @@
-"""What happens by the clock, in every process: each job again and again until the process stops."""
+"""What happens every second, in every process, until it stops; what happens more rarely is put into the queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,17 +6,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 from prometheus_client import Counter
 
-from jobs import idempotency, sessions
+from jobs import sessions
 from services.work import Office
 
 SWEEP_EVERY = 1.0
 """Seconds between two looks for overdue sessions; what is recorded and shown does not depend on it."""
 
-PRUNE_EVERY = 600.0
-"""Seconds between two removals of idempotency keys that are no longer kept."""
-
 RUNS = Counter("evalium_job_runs", "Runs of a job, by outcome.", ["job", "outcome"])
-DONE = Counter("evalium_job_done", "Sessions closed, keys removed: what the runs of a job have done.", ["job"])
+DONE = Counter("evalium_job_done", "Sessions closed: what the runs of a job have done.", ["job"])
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +27,6 @@ async def run(office: Office, stop: asyncio.Event, interval: float = SWEEP_EVERY
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
-        group.create_task(_repeat("idempotency.prune", idempotency.prune, office, stop, PRUNE_EVERY))
 
 
 async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, interval: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from alembic import op
 
 TENANT = "(select nullif(current_setting('app.tenant_id', true), '')::uuid)"
+BEARER = "(select nullif(current_setting('app.bearer_hash', true), ''))"
 ORG_UNIT = "(select nullif(current_setting('app.org_unit_id', true), '')::uuid)"
 SESSION = "(select nullif(current_setting('app.session_id', true), '')::uuid)"
 SESSIONS = "(select nullif(current_setting('app.session_ids', true), '')::uuid[])"
@@ -17,18 +18,25 @@ SCOPE_ALL = "(select coalesce(current_setting('app.scope_all', true), '') = 'on'
 
 NARROWINGS = {
     "org_unit": f"org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
+    "unit_if_any": f"org_unit_id is null or org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
     "staff_only": f"{SESSION} is null",
     "own_session": f"{SESSION} is null or session_id = {SESSION} or session_id = any({SESSIONS}::uuid[])",
     "self_session": f"{SESSION} is null or id = {SESSION} or id = any({SESSIONS}::uuid[])",
 }
 
 
-def statements(table: str, narrow: Sequence[str], allow: str, tenant_column: str = "tenant_id") -> Iterator[str]:
-    """Yield the SQL that isolates `table`; `allow` lists the commands that the application is granted."""
+def statements(
+    table: str, narrow: Sequence[str], allow: str, tenant_column: str = "tenant_id", *, bearer: bool = False
+) -> Iterator[str]:
+    """Yield the SQL that isolates `table`; `allow` lists the commands that the application is granted.
+
+    With `bearer`, a row is also seen by whoever has set the very hash that stands in it; writing needs the tenant.
+    """
     yield f"alter table {table} enable row level security"
     yield f"alter table {table} force row level security"
     own = f"{tenant_column} = {TENANT}"
-    yield f"create policy tenant on {table} using ({own}) with check ({own})"
+    seen = f"{own} or hash = {BEARER}" if bearer else own
+    yield f"create policy tenant on {table} using ({seen}) with check ({own})"
     for name in narrow:
         rule = NARROWINGS[name]
         yield f"create policy {name} on {table} as restrictive using ({rule}) with check ({rule})"
@@ -40,9 +48,10 @@ def isolate(
     *narrow: str,
     allow: str = "select, insert, update",
     tenant_column: str = "tenant_id",
+    bearer: bool = False,
 ) -> None:
     """Isolate a table by tenant and by the named narrowings, and grant the application the commands of `allow`."""
-    for statement in statements(table, narrow, allow, tenant_column):
+    for statement in statements(table, narrow, allow, tenant_column, bearer=bearer):
         op.execute(statement)
 
 

@@ -10,6 +10,7 @@ class Capability(StrEnum):
     USERS_MANAGE = "users.manage"
     ROLES_READ = "roles.read"
     ROLES_MANAGE = "roles.manage"
+    TOKENS_MANAGE = "tokens.manage"
     BILLING_MANAGE = "billing.manage"
     QUESTIONS_READ = "questions.read"
     QUESTIONS_WRITE = "questions.write"
@@ -28,6 +29,9 @@ class Capability(StrEnum):
     PROGRAMMES_READ = "programmes.read"
     PROGRAMMES_MANAGE = "programmes.manage"
     ACTIVITY_READ = "activity.read"
+    MESSAGES_READ = "messages.read"
+    MESSAGES_MANAGE = "messages.manage"
+    JOBS_MANAGE = "jobs.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -35,6 +39,7 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.USERS_MANAGE: "Invite, change, suspend and reactivate people.",
     Capability.ROLES_READ: "See roles and what they hold.",
     Capability.ROLES_MANAGE: "Create and change roles, and grant them.",
+    Capability.TOKENS_MANAGE: "Create, list and revoke service tokens, which hold at most what their creator holds.",
     Capability.BILLING_MANAGE: "See and change the tenant's billing.",
     Capability.QUESTIONS_READ: "Read questions with their answer keys.",
     Capability.QUESTIONS_WRITE: "Write and change drafts of questions, and import question pools.",
@@ -53,4 +58,7 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.PROGRAMMES_READ: "See programmes and enrolments.",
     Capability.PROGRAMMES_MANAGE: "Define programmes and enrol people.",
     Capability.ACTIVITY_READ: "Read the activity ledger.",
+    Capability.MESSAGES_READ: "See the mails that were sent, what became of them, and the templates.",
+    Capability.MESSAGES_MANAGE: "Change the templates of mails.",
+    Capability.JOBS_MANAGE: "See background jobs that were given up, and have them tried again.",
 }

@@ -35,6 +35,7 @@ class Access:
             raise Unauthenticated("This needs a candidate's session token.")
         if self.kind == "signed_in" and via is Via.SESSION:
             raise Unauthenticated("This needs a staff or service token, not a candidate's.")
+        await context.admit()
         if self.capability is not None:
             await context.require(self.capability)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -165,10 +166,11 @@ async def assignment_issue(
     recipients: Sequence[Recipient],
     key: str | None,
 ) -> Issued:
-    """Issue an evaluation version to people."""
+    """Issue an evaluation version to people, and mail them."""
+    link = partial(invitations.link, context.house.site, context.house.tokens)
 
     async def act(work: Work) -> Answer:
-        return await assignments.issue(work, terms, recipients)
+        return await assignments.issue(work, terms, recipients, link)
 
     given = {"terms": asdict(terms), "recipients": [asdict(recipient) for recipient in recipients]}
     answer = await context.write("assignmentIssue", key, given, act)
@@ -203,9 +205,9 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     try:
         claims = invitations.verify(tokens, token)
     except Unauthenticated:
-        attempts.failed("address", context.address)
+        await attempts.failed("address", context.address)
         raise
-    attempts.check("invitation", str(claims.subject))
+    await attempts.check("invitation", str(claims.subject))
     viewer = assignments_redeem.bearer(claims)
 
     async def act(work: Work) -> Answer:
@@ -214,7 +216,7 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     try:
         answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
     except (Unauthenticated, InvitationUsed):
-        attempts.failed("invitation", str(claims.subject))
+        await attempts.failed("invitation", str(claims.subject))
         raise
     session_id = UUID(answer["session_id"])
     await context.become(assignments_redeem.candidate(claims, session_id))

@@ -13,10 +13,12 @@ from models.capabilities import Capability
 from realtime.hub import Hub
 from resolvers.rights import Rights
 from resolvers.sources import Sources
-from services import idempotency, identity
+from services import idempotency
 from services.attempts import Attempts
+from services.audit import Audit
+from services.credentials import Authority
 from services.idempotency import Answer, Request
-from services.refusals import Forbidden, Unauthenticated
+from services.refusals import Forbidden, OutOfScope, Unauthenticated
 from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
 from services.viewer import Viewer
@@ -40,13 +42,19 @@ class House:
     hub: Hub
     tokens: Tokens
     cursor_secret: bytes
+    site: str = "http://127.0.0.1:8000"
+    sign_ins_per_network: int = 100
+    operations: frozenset[str] = frozenset()
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
     session_writes: SessionWrites = field(init=False)
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts = field(init=False)
+    audit: Audit = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with no rights known, no stream followed and no write waiting."""
+        """Begin with no rights known, no stream followed, no write waiting and nothing noted."""
+        object.__setattr__(self, "attempts", Attempts(self.office))
+        object.__setattr__(self, "audit", Audit(self.office))
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
         object.__setattr__(self, "session_writes", SessionWrites(self.office))
@@ -68,18 +76,29 @@ class Context:
     frame waits for its reader.
     """
 
-    def __init__(self, house: House, viewer: Viewer, *, idempotency_key: str | None = None, address: str = "") -> None:
+    def __init__(
+        self,
+        house: House,
+        viewer: Viewer,
+        *,
+        idempotency_key: str | None = None,
+        address: str = "",
+        client: str = "",
+        document: str | None = None,
+    ) -> None:
         self.house = house
         self.viewer = viewer
         self.idempotency_key = idempotency_key
         self.address = address
+        self.client = client
+        self.document = document
         self.streaming = False
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()
         self._snapshot: Work | None = None
         self._over = False
         self._reads: set[asyncio.Task[Any]] = set()
-        self._capabilities: frozenset[Capability] | None = None
+        self._authority: Authority | None = None
         self._pinned: frozenset[Capability] | None = None
         self._snapshot_at = 0.0
         self.standing: Standing | None = None
@@ -171,7 +190,7 @@ class Context:
         async with self._lock:
             await self._open.aclose()
             self._snapshot = None
-        self._capabilities = None
+        self._authority = None
         self.loaders = Loaders(self.reading)
 
     async def become(self, viewer: Viewer) -> None:
@@ -181,26 +200,51 @@ class Context:
 
     async def capabilities(self) -> frozenset[Capability]:
         """Return what the viewer may do, as of this operation or a moment before."""
-        if self._pinned is not None:
-            return self._pinned
-        if self._capabilities is None:
-            self._capabilities = self.house.rights.known(self.viewer)
-        return await self._to_its_end(self._read_capabilities()) if self._capabilities is None else self._capabilities
+        return self._pinned if self._pinned is not None else (await self._known_authority()).held
 
     async def require(self, capability: Capability) -> None:
         """Refuse unless the viewer holds the capability; a right that was just given counts at once."""
         held = await self.capabilities()
         if capability not in held and self._pinned is None:
-            held = await self._to_its_end(self._read_capabilities())
+            held = (await self._to_its_end(self._read_authority())).held
         if capability not in held:
             raise Forbidden(capability)
 
-    async def _read_capabilities(self) -> frozenset[Capability]:
+    def denied(self, capability: str, field: str) -> None:
+        """Note for the ledger that the viewer lacked a capability at a field of the API; once a minute with a count."""
+        viewer = self.viewer
+        if viewer.tenant_id is None:
+            return
+        subject = ("tenant", viewer.tenant_id)
+        if viewer.session_id is not None:
+            subject = ("session", viewer.session_id)
+        elif viewer.user_id is not None:
+            subject = ("user", viewer.user_id)
+        elif viewer.service_token_id is not None:
+            subject = ("service_token", viewer.service_token_id)
+        told = {"capability": str(capability), "field": field}
+        self.house.audit.note(viewer, "permission.denied", subject, after=told, bound=capability)
+
+    async def admit(self) -> None:
+        """Refuse a sign-in that was ended, and a service token that was revoked or is not for this operation."""
+        viewer = self.viewer
+        if self._pinned is not None or (viewer.sign_in_id is None and viewer.service_token_id is None):
+            return
+        authority = await self._known_authority()
+        authority.check()
+        if authority.operations is not None and self.document not in authority.operations:
+            raise OutOfScope(self.document)
+
+    async def _known_authority(self) -> Authority:
+        if self._authority is None:
+            self._authority = self.house.rights.known(self.viewer)
+        return await self._to_its_end(self._read_authority()) if self._authority is None else self._authority
+
+    async def _read_authority(self) -> Authority:
         async with self.reading() as work:
             at = time.monotonic() if self.streaming else self._snapshot_at
-            self._capabilities = held = await identity.capabilities(work)
-        self.house.rights.note(self.viewer, held, at)
-        return held
+            self._authority = authority = await self.house.rights.read(work, self.viewer, at)
+        return authority
 
     async def aclose(self) -> None:
         """End the operation: give the connection back, once whoever reads has finished.

@@ -35,5 +35,6 @@ async def _found(context: Context, find: Find[T] | None, uuid: UUID) -> T | None
         return None
     try:
         return await find(context, uuid)
-    except Forbidden:
+    except Forbidden as refusal:
+        context.denied(refusal.capability, "node")
         return None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,10 +18,11 @@ import structlog
 from models.capabilities import Capability
 from realtime import topics
 from realtime.hub import Hub
-from services import identity
-from services.refusals import Forbidden
-from services.viewer import Viewer
-from services.work import Office
+from services import credentials, service_tokens
+from services.credentials import NOTHING, Authority, Credential
+from services.refusals import Forbidden, Refusal
+from services.viewer import Via, Viewer
+from services.work import Office, Work
 
 FRESH: Final = 0.8
 """Seconds for which a reading counts, and after which the rights behind open streams are read again."""
@@ -32,13 +34,10 @@ MOST_KEPT: Final = 10_000
 
 log = structlog.get_logger(__name__)
 
-Person = tuple[UUID, UUID | None]
-"""A person in an org unit."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    held: frozenset[Capability]
+    authority: Authority
     at: float
 
 
@@ -46,16 +45,21 @@ class _Reading:
 class Watch:
     """The rights behind one open stream; `held` is kept current, and `end` is called when the capability is gone."""
 
-    person: Person
+    credential: Credential
     capability: Capability
     end: Callable[[Exception], None]
     held: frozenset[Capability]
     at: float = field(default_factory=time.monotonic)
 
-    def learn(self, held: frozenset[Capability], at: float) -> None:
-        """Take note of what the person could do at `at`."""
-        self.held, self.at = held, at
-        if self.capability not in held:
+    def learn(self, authority: Authority, at: float) -> None:
+        """Take note of what the credential was good for at `at`."""
+        self.held, self.at = authority.held, at
+        try:
+            authority.check()
+        except Refusal as refusal:
+            self.end(refusal)
+            return
+        if self.capability not in authority.held:
             self.end(Forbidden(self.capability))
 
 
@@ -68,35 +72,41 @@ class _Watched:
 
 
 class Rights:
-    """The capabilities that were read lately, by tenant, person and org unit; one for each process."""
+    """What credentials were good for lately, by tenant; one for each process."""
 
     def __init__(self, office: Office, hub: Hub) -> None:
         self._office = office
         self._hub = hub
-        self._readings: dict[tuple[UUID | None, Person], _Reading] = {}
+        self._readings: dict[tuple[UUID | None, Credential], _Reading] = {}
         self._watched: dict[UUID, _Watched] = {}
+        self._uses: dict[UUID, asyncio.Task[None]] = {}
 
-    def known(self, viewer: Viewer) -> frozenset[Capability] | None:
-        """Return what the viewer could do a moment ago; None when that must be read."""
-        person = _person(viewer)
-        reading = None if person is None else self._readings.get((viewer.tenant_id, person))
-        return reading.held if reading is not None and time.monotonic() - reading.at < FRESH else None
+    def known(self, viewer: Viewer) -> Authority | None:
+        """Return what the viewer's credential was good for a moment ago; None when that must be read."""
+        credential = Credential.of(viewer)
+        reading = None if credential is None else self._readings.get((viewer.tenant_id, credential))
+        return reading.authority if reading is not None and time.monotonic() - reading.at < FRESH else None
 
-    def note(self, viewer: Viewer, held: frozenset[Capability], at: float) -> None:
-        """Keep what was read in a snapshot that began at `at`, by the monotonic clock."""
-        person = _person(viewer)
-        if person is not None:
-            self._keep(viewer.tenant_id, person, _Reading(held, at))
+    async def read(self, work: Work, viewer: Viewer, at: float) -> Authority:
+        """Read what the viewer's credential is good for in a snapshot that began at `at`, by the monotonic clock."""
+        credential = Credential.of(viewer)
+        if credential is None:
+            return NOTHING
+        authority = (await credentials.read(work, [credential]))[credential]
+        self._keep(viewer.tenant_id, credential, _Reading(authority, at))
+        if credential.service_token_id is not None and authority.refusal is None:
+            self._note_use(viewer.tenant_id, credential.service_token_id, authority)
+        return authority
 
     @contextmanager
     def watch(
         self, viewer: Viewer, capability: Capability, held: frozenset[Capability], end: Callable[[Exception], None]
     ) -> Generator[Watch]:
         """Watch the rights of a viewer for the length of a stream; `end` is told the refusal when one is lost."""
-        person, tenant_id = _person(viewer), viewer.tenant_id
-        if person is None or tenant_id is None:
+        credential, tenant_id = Credential.of(viewer), viewer.tenant_id
+        if credential is None or tenant_id is None:
             raise Forbidden(capability)
-        watch = Watch(person, capability, end, held)
+        watch = Watch(credential, capability, end, held)
         watched = self._watched.setdefault(tenant_id, _Watched())
         watched.watches.add(watch)
         if watched.task is None:
@@ -125,20 +135,37 @@ class Rights:
 
     async def _read(self, tenant_id: UUID, watches: set[Watch]) -> None:
         at = time.monotonic()
-        people = {watch.person for watch in watches}
+        wanted = {watch.credential for watch in watches}
         async with self._office.snapshot(Viewer.system(tenant_id)) as work:
-            held = await identity.capabilities_of(work, people)
-        for person in people:
-            self._keep(tenant_id, person, _Reading(held[person], at))
+            found = await credentials.read(work, wanted)
+        for credential, authority in found.items():
+            self._keep(tenant_id, credential, _Reading(authority, at))
         for watch in list(watches):
-            if watch.person in held:
-                watch.learn(held[watch.person], at)
+            if watch.credential in found:
+                watch.learn(found[watch.credential], at)
 
-    def _keep(self, tenant_id: UUID | None, person: Person, reading: _Reading) -> None:
+    def _keep(self, tenant_id: UUID | None, credential: Credential, reading: _Reading) -> None:
         if len(self._readings) >= MOST_KEPT:
             self._readings.clear()
-        self._readings[tenant_id, person] = reading
+        self._readings[tenant_id, credential] = reading
 
+    def _note_use(self, tenant_id: UUID | None, token_id: UUID, authority: Authority) -> None:
+        """Have the use of a service token written beside the operation, when none was within the last minute."""
+        is_noted = (
+            authority.used_at is not None and authority.used_at > datetime.now(UTC) - service_tokens.USE_NOTED_EVERY
+        )
+        if is_noted or token_id in self._uses or tenant_id is None:
+            return
+        task = asyncio.create_task(self._write_use(tenant_id, token_id), name="service-token-use")
+        self._uses[token_id] = task
+        task.add_done_callback(lambda _task: self._uses.pop(token_id, None))
 
-def _person(viewer: Viewer) -> Person | None:
-    return None if viewer.user_id is None else (viewer.user_id, viewer.org_unit_id)
+    async def _write_use(self, tenant_id: UUID, token_id: UUID) -> None:
+        async def note(work: Work) -> None:
+            await service_tokens.note_use(work, token_id)
+
+        viewer = Viewer(via=Via.SERVICE, tenant_id=tenant_id, service_token_id=token_id, name="service token")
+        try:
+            await self._office.perform(viewer, note, repeatable=True)
+        except Exception as error:  # noqa: BLE001 - the next use within this minute notes it again
+            log.warning("service_token.use_unnoted", cause=repr(error)[:200])

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, cast
 
 import structlog
-from graphql import GraphQLError, ValueNode, VariableDefinitionNode
+from graphql import FieldNode, GraphQLError, ValueNode, VariableDefinitionNode
 from graphql import execute as _execute  # pyright: ignore[reportUnknownVariableType] - generic in the context
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
@@ -25,10 +25,11 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from resolvers.context import Context
 from schema.executor import PlanningExecutor
 from schema.guard import QueryGuard, known_operation, told_cost
 from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind
-from services.refusals import BadUserInput, Refusal
+from services.refusals import BadUserInput, Forbidden, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
 SERVER_FAULT = "INTERNAL"
@@ -90,6 +91,22 @@ def _cause(error: GraphQLError) -> BaseException | None:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
+
+
+def _note_denial(error: GraphQLError, context: Context) -> None:
+    """Note a missing capability for the ledger, by the field's name in the schema."""
+    cause = _cause(error)
+    if isinstance(cause, Forbidden) and "classification" not in (error.extensions or {}):
+        named = [node.name.value for node in error.nodes or () if isinstance(node, FieldNode)]
+        context.denied(cause.capability, named[0] if named else "")
+
+
+def _told(errors: list[GraphQLError], context: object, operation: str | None) -> list[GraphQLError]:
+    """Return errors as a client may see them; a denial is noted for the ledger."""
+    if isinstance(context, Context):
+        for error in errors:
+            _note_denial(error, context)
+    return [masked(error, operation=operation) for error in errors]
 
 
 def _is_about_input(error: GraphQLError) -> bool:
@@ -206,9 +223,7 @@ class EvaliumSchema(Schema):
         except TimeoutError as error:
             late = GraphQLError(str(error), original_error=DeadlineExceeded(seconds))
             result = PreExecutionError(data=None, errors=[late])
-        errors = [
-            masked(error, operation=operation_name) for error in cast("list[GraphQLError]", result.errors or [])
-        ] or None
+        errors = _told(cast("list[GraphQLError]", result.errors or []), context, operation_name) or None
         made = PreExecutionError if isinstance(result, PreExecutionError) else ExecutionResult
         return made(data=result.data, errors=errors, extensions=told_cost(measure.cost))
 
@@ -219,4 +234,4 @@ class EvaliumSchema(Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Mask `errors` in place; Strawberry calls this before any transport sees a result."""
         operation = execution_context.operation_name if execution_context else None
-        errors[:] = [masked(error, operation=operation) for error in errors]
+        errors[:] = _told(errors, execution_context.context if execution_context else None, operation)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers import assignments, authoring, identity, nodes, sessions, submissions
+from resolvers import assignments, authoring, identity, messages, nodes, sessions, submissions
 from resolvers.context import Context
 from resolvers.nodes import Find
 from schema.access import Info, ask, says
@@ -14,6 +14,7 @@ from schema.assignments import Assignment, Invitation
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import User
+from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
@@ -34,6 +35,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),
+    "Message": _shown(messages.message, Message.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
     "Session": _shown(sessions.session, Session.of),

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import strawberry
 
 from schema.access import told
-from services import refusals
+from schema.nodes import global_id
+from services import refusals, sign_ins_redeem
 from services.refusals import Denial, Refusal
 
 T = TypeVar("T")
@@ -65,10 +66,41 @@ class DeadlinePassed(Problem):
     deadline_at: datetime = told("When the session's time ended.")
 
 
-CASES: tuple[type[Problem], ...] = (Refused, StateDrift, WindowNotOpen, WindowClosed, NoAttemptsLeft, DeadlinePassed)
+@strawberry.type(description="The link was opened in another browser than the one that asked for it.")
+class SignInElsewhere(Problem):
+    """Another browser."""
+
+    sign_in_code: str = told("Six digits to type in the browser that asked.")
 
 
-def problem_of(refusal: Refusal) -> Problem:
+@strawberry.type(description="An org unit to choose from.")
+class OrgUnitChoice:
+    """One choice."""
+
+    id: strawberry.ID = told("Global id of the org unit, for `orgUnitId`.")
+    name: str = told("Its name.")
+
+
+@strawberry.type(description="The person works in several org units and has to say in which one to sign in.")
+class OrgUnitRequired(Problem):
+    """Several org units."""
+
+    choices: list[OrgUnitChoice] = told("The org units, by name.")
+
+
+CASES: tuple[type[Problem], ...] = (
+    Refused,
+    StateDrift,
+    WindowNotOpen,
+    WindowClosed,
+    NoAttemptsLeft,
+    DeadlinePassed,
+    SignInElsewhere,
+    OrgUnitRequired,
+)
+
+
+def problem_of(refusal: Refusal) -> Problem:  # noqa: PLR0911 - one line for each case
     """Show a refusal as a problem of its own type, where it has one."""
     common: dict[str, Any] = {
         "code": refusal.code,
@@ -87,6 +119,11 @@ def problem_of(refusal: Refusal) -> Problem:
             return NoAttemptsLeft(**common, used=refusal.used, allowed=refusal.allowed)
         case refusals.DeadlinePassed():
             return DeadlinePassed(**common, deadline_at=refusal.deadline_at)
+        case sign_ins_redeem.SignInElsewhere():
+            return SignInElsewhere(**common, sign_in_code=refusal.digits)
+        case sign_ins_redeem.OrgUnitRequired():
+            choices = [OrgUnitChoice(id=global_id("OrgUnit", unit), name=name) for unit, name in refusal.choices]
+            return OrgUnitRequired(**common, choices=choices)
         case _:
             return Refused(**common)
 

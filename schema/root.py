@@ -11,11 +11,15 @@ from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.jobs import JobsMutation, JobsQuery
+from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
 from schema.problems import CASES
 from schema.question_keys import KEYS
+from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
+from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
 
@@ -38,9 +42,24 @@ Query = merge_types(
         SubmissionsQuery,
         StreamsQuery,
         MySessionQuery,
+        MessagesQuery,
+        JobsQuery,
+        SignInsQuery,
+        ServiceTokensQuery,
     ),
 )
-Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
+Mutation = merge_types(
+    "Mutation",
+    (
+        AuthoringMutation,
+        AssignmentsMutation,
+        MySessionMutation,
+        MessagesMutation,
+        JobsMutation,
+        SignInsMutation,
+        ServiceTokensMutation,
+    ),
+)
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
 schema = EvaliumSchema(

@@ -9,18 +9,21 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from jobs import schedule
+from jobs.handling import Tools
+from jobs.worker import Worker
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, metrics, rest, web
+from server import health, mailing, metrics, outbox_pages, rest, sign_ins, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
 from server.live import LiveConnections
 from server.persisted import Documents
-from server.settings import Settings, metrics_folder, signing_key
+from server.settings import Settings, metrics_folder, public_url, signing_key
 from server.viewer import Viewers
 from services.tokens import Tokens
+from services.vault import Vault
 from services.viewer import Via, Viewer
 from services.work import Office
 
@@ -44,34 +47,52 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     hub = Hub.over(address.app_dsn, redis_url=redis)
     tokens = Tokens(signing_key(settings))
     viewers = Viewers(tokens)
+    documents = Documents.ours(allow_list=settings.allow_list)
     house = House(
-        office=Office(address.app, ring=hub.ring),
+        office=Office(address.app, ring=hub.ring, vault=Vault.of(tokens)),
         hub=hub,
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),
+        site=public_url(settings),
+        sign_ins_per_network=settings.sign_ins_per_network,
+        operations=frozenset(one.name for one in documents.operations),
     )
 
     async def authenticate(token: str | None) -> Viewer:
         return viewers.of(token)
 
     def make_context(viewer: Viewer, request: GraphQLRequest) -> Context:
-        return Context(house, viewer, idempotency_key=request.idempotency_key, address=request.address)
+        return Context(
+            house,
+            viewer,
+            idempotency_key=request.idempotency_key,
+            address=request.address,
+            client=request.client,
+            document=documents.name_of(request.query, request.document_id, request.extensions),
+        )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
         stop = asyncio.Event()
         await hub.start()
-        sweeper = asyncio.create_task(schedule.run(house.office, stop))
+        post = mailing.post(settings)
+        by_the_clock = [
+            asyncio.create_task(schedule.run(house.office, stop)),
+            asyncio.create_task(house.audit.run(stop)),
+        ]
+        if settings.worker:
+            worker = Worker(address.app_dsn, hub, Tools(house.office, post, tokens, house.site))
+            by_the_clock.append(asyncio.create_task(worker.run(stop)))
         try:
             async with metrics.looking(house):
                 yield
         finally:
             stop.set()
-            await sweeper
+            await asyncio.wait(by_the_clock)
+            await post.close()
             await hub.stop()
             await house.office.close()
 
-    documents = Documents.ours(allow_list=settings.allow_list)
     graphql = graphql_routes(
         schema,
         authenticate=authenticate,
@@ -80,9 +101,12 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         may_introspect=_may_introspect,
         documents=documents,
     )
-    doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
+    operations = Operations(schema, make_context, _may_introspect)
+    doors = [*rest.routes(operations, authenticate), *sign_ins.routes(operations, authenticate)]
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
     routes += metrics.routes(settings.metrics_token, metrics_folder())
+    if mailing.shows_outbox(settings):
+        routes += outbox_pages.routes(mailing.outbox(settings))
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured)])
     return Service(app, house, live)
 

@@ -1,4 +1,4 @@
-"""The command line: `evalium serve`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`."""
+"""The command line: `evalium serve`, `worker`, `jobs`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import database, demo, doctor, logs, restored, sdl, serving
+from server import database, demo, doctor, logs, restored, sdl, serving, working
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
 from server.viewer import access_token
 from services import demonstration
+from services.jobs_parked import ParkedJob
 from services.refusals import Refusal
 from services.tokens import Tokens
 from services.work import Office
@@ -70,11 +72,44 @@ def serve(
 
 @app.command(hidden=True)
 @_plainly
-def worker(descriptor: Annotated[int, typer.Argument(help="The listening socket, opened by the parent.")]) -> None:
+def serve_worker(
+    descriptor: Annotated[int, typer.Argument(help="The listening socket, opened by the parent.")],
+) -> None:
     """Serve as one of several workers; 'evalium serve --workers' starts these."""
     settings = Settings()
     logs.configure(settings.log_level)
     serving.work(settings, descriptor)
+
+
+@app.command()
+@_plainly
+def worker() -> None:
+    """Do background jobs until Ctrl-C, beside servers that do none themselves (EVALIUM_WORKER=0) or not enough."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    working.work(settings)
+
+
+@app.command(name="jobs")
+@_plainly
+def parked_jobs(
+    requeue: Annotated[
+        list[UUID] | None, typer.Option(help="Have this parked job tried again; may be repeated.")
+    ] = None,
+) -> None:
+    """List the background jobs that were given up, or have some of them tried again."""
+
+    async def act() -> list[ParkedJob]:
+        async with _database() as address:
+            await database.require_current(address)
+            return await working.requeued(address, requeue) if requeue else await working.parked(address)
+
+    found = asyncio.run(act())
+    for job in found:
+        told = "queued again" if requeue else f"parked {job.parked_at:%Y-%m-%d %H:%M} after {job.attempts} tries"
+        typer.echo(f"{job.id}  {job.name}  {told}  {job.reason}")
+    if not found:
+        typer.echo("No job is parked.")
 
 
 @app.command()

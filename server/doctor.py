@@ -9,8 +9,6 @@ import contextlib
 import stat
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
@@ -21,11 +19,12 @@ from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from migrations import run
-from server import provision, web
+from server import doctor_engines, provision, web
 from server.addresses import parse
 from server.cluster import ADMIN, Cluster
 from server.database import DATABASE, address_in, external_address
 from server.driver import Connection, connected
+from server.findings import Finding, Health
 from server.postgres_files import carried_programs
 from server.settings import Settings, has_signing_key, signing_key, unknown_variables
 from server.setup_errors import DataDirectoryInUse, SetupError
@@ -50,7 +49,8 @@ select pg_is_in_recovery() as replica, (select timeline_id from pg_control_check
 """
 _UNREAD = """
 select count(*) from pg_class
- where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
+ where relnamespace in (select oid from pg_namespace where nspname in ('public', 'jobs'))
+   and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
 """
 _AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
 _FIND_TRANSACTION = (
@@ -58,24 +58,6 @@ _FIND_TRANSACTION = (
     "WHERE backend_xid IS NOT NULL ORDER BY xact_start;"
 )
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit", "data_checksums")
-
-
-class Health(StrEnum):
-    """How bad a finding is: the service runs well, runs with a flaw, or cannot run."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: its name, how it is, what is seen, and what to type if it is not well."""
-
-    name: str
-    health: Health
-    message: str
-    advice: str = ""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -86,6 +68,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _database(settings)
     if settings.redis_url is not None:
         findings.append(await _redis(settings.redis_url.get_secret_value()))
+    findings.append(await doctor_engines.mail(settings))
     findings.append(_assets())
     findings.append(await asyncio.to_thread(_running, settings))
     return findings
@@ -141,6 +124,7 @@ async def _database(settings: Settings) -> list[Finding]:
                     await _wake_up(dsn, connection),
                     await _clock(connection),
                     await _head(connection),
+                    *await doctor_engines.queue(connection),
                     *await _operator_view(settings, dsn),
                 ]
     except (SetupError, OSError, run.BrokenHistory) as error:

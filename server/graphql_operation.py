@@ -42,8 +42,8 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 class GraphQLRequest:
     """The members of a request, of the right types; `idempotency_key` comes from the header of that name.
 
-    `address` is the network address that it came from. `query` is empty where `document_id` or
-    `extensions.persistedQuery` stands for it.
+    `address` is the network address that it came from, `client` what the sender calls itself.
+    `query` is empty where `document_id` or `extensions.persistedQuery` stands for it.
     """
 
     query: str
@@ -53,9 +53,12 @@ class GraphQLRequest:
     idempotency_key: str | None = None
     document_id: str | None = None
     address: str = ""
+    client: str = ""
 
     @classmethod
-    def of(cls, document: object, *, idempotency_key: str | None = None, address: str = "") -> "GraphQLRequest":
+    def of(
+        cls, document: object, *, idempotency_key: str | None = None, address: str = "", client: str = ""
+    ) -> "GraphQLRequest":
         """Check the members of a decoded body or payload; refuses lists (batches) and members of other types."""
         if not isinstance(document, dict):
             raise BadUserInput(
@@ -76,6 +79,7 @@ class GraphQLRequest:
             idempotency_key=idempotency_key,
             document_id=document_id,
             address=address,
+            client=client,
         )
 
 

@@ -26,7 +26,10 @@ async def accepted_request(scope: Scope, headers: Headers, receive: Receive) -> 
     body = await read_body(headers, receive)
     try:
         return GraphQLRequest.of(
-            read_json(body), idempotency_key=headers.get("idempotency-key"), address=address_of(scope)
+            read_json(body),
+            idempotency_key=headers.get("idempotency-key"),
+            address=address_of(scope),
+            client=headers.get("user-agent", ""),
         )
     except (BadUserInput, LimitExceeded) as refusal:
         raise HttpRefusal(400, refusal) from refusal

@@ -28,13 +28,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from resolvers.context import House
 from server.sockets import WRITE, door
 from server.workers import LIVED_WELL
+from services import jobs_parked
 from services.viewer import Viewer
 
 LOOK_EVERY: Final = 2.0
 PATIENCE: Final = 3.0
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _KNOWN_PATHS = frozenset(
-    {"/", "/api/v1/assignments/redeem", "/graphql", "/graphql/stream", "/healthz", "/readyz", "/metrics", "/graphiql"}
+    {
+        "/",
+        "/api/v1/assignments/redeem",
+        "/auth/login",
+        "/auth/verify",
+        "/auth/refresh",
+        "/auth/logout",
+        "/graphql",
+        "/graphql/stream",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/graphiql",
+        "/invitation",
+    }
 )
 
 REQUESTS = Counter("evalium_http_requests", "HTTP requests answered.", ["path", "status"])
@@ -67,6 +82,14 @@ DATABASE_UP = Gauge(
     "evalium_database_up", "Whether the database answered at the last look.", multiprocess_mode="livemin"
 )
 STARTED = Gauge("evalium_start_time_seconds", "When the process opened, in Unix time.", multiprocess_mode="livemin")
+
+QUEUE_WAITING = Gauge(
+    "evalium_queue_jobs_waiting", "Jobs that may be begun, or are running.", multiprocess_mode="livemax"
+)
+QUEUE_AGE = Gauge(
+    "evalium_queue_oldest_seconds", "Seconds since the oldest of these might be begun.", multiprocess_mode="livemax"
+)
+QUEUE_PARKED = Gauge("evalium_queue_jobs_parked", "Jobs that were given up.", multiprocess_mode="livemax")
 
 _HORIZON = text(
     "select pg_snapshot_xmin(s)::text::bigint as oldest, pg_snapshot_xmax(s)::text::bigint as next "
@@ -122,10 +145,14 @@ async def _look(house: House, age: HeadAge) -> None:
     try:
         async with asyncio.timeout(PATIENCE), house.office.snapshot(Viewer.anonymous()) as work:
             (row,) = await work.rows(_HORIZON)
+            queue = await jobs_parked.figures(work)
     except (SQLAlchemyError, OSError, TimeoutError):
         DATABASE_UP.set(0)  # the log tells of it where it hurts
         return
     DATABASE_UP.set(1)
+    QUEUE_WAITING.set(queue.waiting)
+    QUEUE_AGE.set(queue.oldest_seconds)
+    QUEUE_PARKED.set(queue.parked)
     HEAD_AGE.set(age.seen(row.oldest, row.next, time.monotonic()))
 
 
@@ -226,6 +253,11 @@ def _may_read(request: Request, token: SecretStr | None) -> bool:
     if token is not None:
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, b"Bearer " + token.get_secret_value().strip().encode())
+    return is_this_machine(request)
+
+
+def is_this_machine(request: Request) -> bool:
+    """Whether a request comes from this machine, and not from elsewhere through a proxy on it."""
     if request.client is None or not {"forwarded", "x-forwarded-for"}.isdisjoint(request.headers):
         return False  # a proxy on this machine speaks for somebody elsewhere
     return ipaddress.ip_address(request.client.host.partition("%")[0]).is_loopback

@@ -77,7 +77,11 @@ async def joined(settings: Settings) -> DatabaseAddress:
         await database.require_current(address)
         return address
 
-    return await persistently(attempt, lambda error: isinstance(error, SetupError) or is_away(error))
+    def may_pass(error: Exception) -> bool:
+        """Whatever the server says: login and database are made by the other process, a moment from now."""
+        return isinstance(error, SetupError | asyncpg.PostgresError) or is_away(error)
+
+    return await persistently(attempt, may_pass)
 
 
 def is_away(error: Exception) -> bool:

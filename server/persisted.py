@@ -73,6 +73,7 @@ class Documents:
     def __init__(self, texts: Iterable[str] = (), *, allow_list: bool = False) -> None:
         self._allow_list = allow_list
         self._by_hash: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         self._normal: set[str] = set()
         self.operations: list[Operation] = []
         for text in texts:
@@ -115,6 +116,14 @@ class Documents:
             raise OperationNotAllowed
         return query
 
+    def name_of(self, query: str, document_id: str | None, extensions: Mapping[str, Any] | None) -> str | None:
+        """Return the name of the document of ours that a request runs, in any of its spellings; None for another."""
+        stated = (extensions or {}).get("persistedQuery") if not query else None
+        if query:
+            return self._names.get(query)
+        wanted = document_id.removeprefix("sha256:") if document_id is not None else _member_hash(stated)
+        return self._names.get(self._by_hash.get(wanted.lower(), ""))
+
     def _add(self, text: str) -> None:
         document = parse(text, no_location=True)
         (definition,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
@@ -123,6 +132,7 @@ class Documents:
         typed = visit(document, _AddTypename())
         for spelling in (text, *_printed(document), *_printed(typed)):
             self._by_hash[_hash(spelling)] = spelling
+            self._names[spelling] = name
         self._normal.add(_normal_form(document))
 
     def _known(self, wanted: str) -> str:
@@ -185,6 +195,12 @@ def _stated(extensions: Mapping[str, Any] | None) -> str | None:
     if members.get("version", _VERSION) != _VERSION:
         raise BadUserInput(f"'persistedQuery' has a version other than {_VERSION}.")
     return _checked(members.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+
+
+def _member_hash(stated: object) -> str:
+    """Return the hash that `persistedQuery` states, empty where it states none."""
+    value = cast("dict[str, object]", stated).get("sha256Hash") if isinstance(stated, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _checked(value: object, name: str) -> str:

@@ -6,6 +6,7 @@ for every other refusal (api.md, "REST doors").
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 import orjson
@@ -30,12 +31,19 @@ STATUS: Final[Mapping[str, int]] = {
     "INVITATION_EXPIRED": 410,
     "INVITATION_REVOKED": 410,
     "WINDOW_CLOSED": 410,
+    "SIGN_IN_LINK_USED": 410,
+    "SIGN_IN_LINK_EXPIRED": 410,
+    "SIGN_IN_NOT_ALLOWED": 403,
+    "SIGN_IN_ELSEWHERE": 409,
+    "ORG_UNIT_REQUIRED": 409,
+    "OUT_OF_SCOPE": 403,
     "BAD_USER_INPUT": 400,
     "LIMIT_EXCEEDED": 400,
     "RATE_LIMITED": 429,
     "INTERNAL": 500,
 }
 UNPROCESSABLE: Final = 422
+SUCCESS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +71,78 @@ def routes(operations: Operations, authenticate: Authenticate) -> list[Route]:
     return [Route(door.path, _endpoint(door, operations, authenticate), methods=["POST"]) for door in DOORS]
 
 
-def _endpoint(door: Door, operations: Operations, authenticate: Authenticate) -> Callable[[Request], Any]:
-    document = (find_sdl().parent / "operations" / f"{door.document}.graphql").read_text("utf-8")
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the operation behind a door answered, as a status and the payload or the errors."""
 
+    status: int
+    payload: dict[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it took effect."""
+        return self.status == SUCCESS
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """The first problem or error; empty when it took effect."""
+        found: list[dict[str, Any]] = self.payload.get("problems") or self.payload.get("errors") or []
+        return found[0] if found else {}
+
+    @property
+    def message(self) -> str:
+        """What was refused."""
+        return str(self.problem.get("message", ""))
+
+    @property
+    def hint(self) -> str:
+        """The next step."""
+        extensions: dict[str, Any] = self.problem.get("extensions") or self.problem
+        return str(extensions.get("hint", ""))
+
+    def without(self, name: str) -> "Outcome":
+        """Return the outcome without a member of its tokens, which goes another way."""
+        tokens: dict[str, Any] | None = self.payload.get("tokens")
+        if tokens is None:
+            return self
+        rest = {key: value for key, value in tokens.items() if key != name}
+        return Outcome(self.status, self.payload | {"tokens": rest}, self.headers)
+
+
+def _endpoint(door: Door, operations: Operations, authenticate: Authenticate) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         try:
-            given = await _input(door, request)
-            principal = await identify(request.headers, authenticate)
+            return shown(await perform(door, operations, authenticate, request, await given(door, request)))
         except HttpRefusal as refusal:
             return refused(refusal)
-        operation = GraphQLRequest(
-            query=document,
-            variables={"input": given},
-            idempotency_key=request.headers.get("idempotency-key"),
-            address=address_of(request.scope),
-        )
-        result = await operations.answer(operation, principal)
-        return _response(door, orjson.loads(result.body))
 
     return answer
 
 
-async def _input(door: Door, request: Request) -> dict[str, Any]:
+async def perform(
+    door: Door, operations: Operations, authenticate: Authenticate, request: Request, members: dict[str, Any]
+) -> Outcome:
+    """Run the document behind a door with these members as its input."""
+    principal = await identify(request.headers, authenticate)
+    operation = GraphQLRequest(
+        query=_document(door.document),
+        variables={"input": members},
+        idempotency_key=request.headers.get("idempotency-key"),
+        address=address_of(request.scope),
+        client=request.headers.get("user-agent", ""),
+    )
+    answer = await operations.answer(operation, principal)
+    return _outcome(door, orjson.loads(answer.body))
+
+
+@cache
+def _document(name: str) -> str:
+    return (find_sdl().parent / "operations" / f"{name}.graphql").read_text("utf-8")
+
+
+async def given(door: Door, request: Request) -> dict[str, Any]:
+    """Read the members of a JSON body; one that the door does not know is refused."""
     headers = Headers(scope=request.scope)
     check_json_headers(headers)
     try:
@@ -93,29 +151,30 @@ async def _input(door: Door, request: Request) -> dict[str, Any]:
         raise HttpRefusal(400, refusal) from refusal
     if not isinstance(body, dict):
         raise HttpRefusal(400, BadUserInput("The body must be one JSON object."))
-    given = cast("dict[str, Any]", body)
-    unknown = sorted(set(given) - door.members)
+    members = cast("dict[str, Any]", body)
+    unknown = sorted(set(members) - door.members)
     if unknown:
         known = ", ".join(sorted(door.members))
         raise HttpRefusal(400, BadUserInput(f"'{unknown[0]}' is not known here.", hint=f"The body has: {known}."))
-    return given
+    return members
 
 
-def _response(door: Door, result: dict[str, Any]) -> Response:
+def _outcome(door: Door, result: dict[str, Any]) -> Outcome:
     errors = result.get("errors")
     if errors:
         code = str(errors[0].get("extensions", {}).get("code", ""))
-        return _json({"errors": errors}, STATUS.get(code, UNPROCESSABLE), retry_after(errors))
+        return Outcome(STATUS.get(code, UNPROCESSABLE), {"errors": errors}, retry_after(errors))
     payload: dict[str, Any] = result["data"][door.field]
     problems: list[dict[str, Any]] = payload["problems"]
-    status = STATUS.get(problems[0]["code"], UNPROCESSABLE) if problems else 200
-    return _json(payload, status)
+    status = STATUS.get(problems[0]["code"], UNPROCESSABLE) if problems else SUCCESS
+    return Outcome(status, payload, {})
 
 
-def _json(body: object, status: int, more: Mapping[str, str] | None = None) -> Response:
+def shown(outcome: Outcome) -> Response:
+    """Return an outcome as JSON."""
     return Response(
-        orjson.dumps(body),
-        status,
-        {"cache-control": "no-store", "referrer-policy": "no-referrer", **(more or {})},
+        orjson.dumps(outcome.payload),
+        outcome.status,
+        {"cache-control": "no-store", "referrer-policy": "no-referrer", **outcome.headers},
         media_type="application/json",
     )

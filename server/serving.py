@@ -41,6 +41,7 @@ def serve(settings: Settings, workers: int = 1) -> None:
         database.embedded(settings) as cluster,
         contextlib.suppress(KeyboardInterrupt),  # uvicorn has shut down in order by the time it raises this
     ):
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})  # which links in mails name
         if workers == 1:
             _run(_serve(listener, partial(_owned, settings, cluster), partial(_announce, settings, listener)))
         else:
@@ -120,7 +121,7 @@ async def _keep_workers(
     folder = settings.data / f"metrics-{listener.getsockname()[1]}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shared = environment(**{METRICS_FOLDER: str(folder)})
+    shared = environment(**{METRICS_FOLDER: str(folder), "EVALIUM_PORT": str(settings.port)})
     try:
         await supervise(count, listener, started=make_ready, environment=shared, ended=partial(forget_worker, folder))
     finally:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mail.smtp import TlsMode
 from server.setup_errors import SigningKeyError
 
 SEED_BYTES = 32
@@ -95,6 +96,66 @@ class Settings(BaseSettings):
             "and service tokens are not bound by it."
         ),
     )
+    sign_ins_per_network: int = Field(
+        default=100,
+        ge=1,
+        validation_alias="EVALIUM_SIGN_INS_PER_NETWORK",
+        description=(
+            "How many sign-in links one network address may ask for in a minute. An office behind one router shares it."
+        ),
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        validation_alias="EVALIUM_PUBLIC_URL",
+        description=(
+            "Where people reach the service, such as https://exams.example.org: links in mails begin with it. Without "
+            "it they begin with http:// and the address that the service listens on."
+        ),
+    )
+    worker: bool = Field(
+        default=True,
+        validation_alias="EVALIUM_WORKER",
+        description="With 0, 'evalium serve' does no background jobs, and 'evalium worker' has to run beside it.",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        validation_alias="EVALIUM_SMTP_HOST",
+        description="The mail server. Without one, mails land in the folder outbox of the data directory.",
+    )
+    smtp_port: int = Field(
+        default=587, ge=1, le=65535, validation_alias="EVALIUM_SMTP_PORT", description="TCP port of the mail server."
+    )
+    smtp_tls: TlsMode = Field(
+        default=TlsMode.STARTTLS,
+        validation_alias="EVALIUM_SMTP_TLS",
+        description="How the way to the mail server is protected: starttls (usual on 587), tls (on 465), or none.",
+    )
+    smtp_user: str | None = Field(
+        default=None, validation_alias="EVALIUM_SMTP_USER", description="Name to sign in to the mail server with."
+    )
+    smtp_password: OptionalSecret = Field(
+        default=None,
+        validation_alias="EVALIUM_SMTP_PASSWORD",
+        description="Password to sign in to the mail server with.",
+    )
+    mail_from: str = Field(
+        default="evalium@localhost",
+        pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$",
+        validation_alias="EVALIUM_MAIL_FROM",
+        description="Address that mails come from.",
+    )
+    mail_from_name: str = Field(
+        default="Evalium", validation_alias="EVALIUM_MAIL_FROM_NAME", description="Name before that address."
+    )
+    outbox_page: bool = Field(
+        default=True,
+        validation_alias="EVALIUM_OUTBOX_PAGE",
+        description=(
+            "Whether /dev/outbox shows the mails of the outbox. It is there only without a mail server, on a loopback "
+            "address and for this machine; set it to 0 in production all the same, because mails hold sign-in links."
+        ),
+    )
     metrics_token: OptionalSecret = Field(
         default=None,
         validation_alias="EVALIUM_METRICS_TOKEN",
@@ -107,6 +168,14 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_LOG_LEVEL",
         description="Least severe level that is logged: debug, info, warning or error.",
     )
+
+
+def public_url(settings: Settings) -> str:
+    """Return where people reach the service, without a slash at its end."""
+    if settings.public_url is not None:
+        return settings.public_url.rstrip("/")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - not listened on
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def unknown_variables() -> list[str]:

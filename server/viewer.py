@@ -54,7 +54,8 @@ def viewer_of(tokens: Tokens, token: str | None) -> Viewer:
                 via=Via.SERVICE,
                 tenant_id=claims.tenant_id,
                 org_unit_id=claims.org_unit_id,
-                user_id=claims.subject,
+                user_id=claims.subject if claims.scope_all else None,
+                service_token_id=None if claims.scope_all else claims.subject,
                 scope_all=claims.scope_all,
                 name=name,
                 token_id=str(claims.token_id),
@@ -95,6 +96,7 @@ def _staff(claims: Claims, name: str) -> Viewer:
         name=name,
         token_id=str(claims.token_id),
         expires_at=claims.expires_at,
+        sign_in_id=claims.sign_in_id,
     )
 
 

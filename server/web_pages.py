@@ -1,4 +1,4 @@
-"""The two pages that the server writes itself. They need no script and no file, so they work in every installation."""
+"""The pages that the server writes itself. They need no script and no file, so they work in every installation."""
 
 import base64
 import hashlib
@@ -23,11 +23,12 @@ dl { display: grid; gap: 0.35rem 1.25rem; grid-template-columns: max-content 1fr
 dt, pre, code { font-family: ui-monospace, monospace; font-size: 0.9em; }
 dd { margin: 0; }
 pre { border: 1px solid light-dark(#d5d5e0, #44445a); border-radius: 6px; overflow-x: auto; padding: 0.75rem 1rem; }
+.mail { background: #fff; border: 1px solid; border-radius: 6px; height: 24rem; width: 100%; }
 @media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
 """
 
 LANDING_STYLE_SOURCE: Final = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-"""The style of both pages as a source of a content security policy."""
+"""The style of the pages as a source of a content security policy."""
 
 _LANDING: Final = """
 <h1>Evalium</h1>
@@ -39,6 +40,7 @@ _LANDING: Final = """
 <dt>WS /graphql</dt><dd>subscriptions, protocol <code>graphql-transport-ws</code></dd>
 <dt>/graphql/stream</dt><dd>subscriptions as server-sent events</dd>
 <dt><a href="/schema.graphql" download>/schema.graphql</a></dt><dd>the schema, every part of it described</dd>
+<dt><a href="/dev/outbox">/dev/outbox</a></dt><dd>the mails of a demonstration that has no mail server</dd>
 <dt><a href="/healthz">/healthz</a></dt><dd>whether the service can answer queries</dd>
 </dl>
 <h2>Your first query</h2>
@@ -66,6 +68,24 @@ index that pip uses. Until then, <a href="/schema.graphql">/schema.graphql</a> d
 """
 
 
+_INVITATION: Final = """
+<h1>Your invitation</h1>
+<p class="lead">The address of this page holds your invitation, behind the <code>#</code>. Opening it uses
+nothing up.</p>
+<p>Begin in the examination client of whoever invited you: it asks for the address of this page, or for the part behind
+the <code>#</code>. Please pass neither on; the invitation is yours alone.</p>
+<h2>For clients</h2>
+<p>A client redeems what stands behind the <code>#</code>, with 16 to 128 random characters that it keeps:</p>
+<pre>curl -s $ADDRESS/api/v1/assignments/redeem -H "Content-Type: application/json" \\
+  -d '{"token": "$INVITATION", "nonce": "$NONCE"}'</pre>
+"""
+
+
+def invitation_page() -> str:
+    """Write where the link of an invitation leads: it changes nothing, however often a mail scanner opens it."""
+    return _document("Your invitation · Evalium", _INVITATION)
+
+
 def landing_page() -> str:
     """Write the page at `/`: what this is, where its doors are, how to send a first query."""
     return _document("Evalium", _LANDING)
@@ -74,6 +94,11 @@ def landing_page() -> str:
 def not_built_page() -> str:
     """Write what `/graphiql` answers, with 503, while web/dist is missing."""
     return _document("GraphiQL is not built · Evalium", _NOT_BUILT)
+
+
+def page(title: str, body: str) -> str:
+    """Write a page in the same style; both arguments are HTML already."""
+    return _document(f"{title} · Evalium", body)
 
 
 def _document(title: str, body: str) -> str:

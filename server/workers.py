@@ -102,7 +102,7 @@ async def _spawned(number: int, listener: socket.socket, environment: Mapping[st
         sys.executable,
         "-m",
         "server.cli",
-        "worker",
+        "serve-worker",
         str(listener.fileno()),
         stdin=asyncio.subprocess.PIPE,  # which nobody writes to: its end tells the worker that we are gone
         pass_fds=(listener.fileno(),),

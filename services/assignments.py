@@ -3,7 +3,7 @@
 Issuing, closing and looking up stand here; redeeming and the monitor are `assignments_redeem`, `assignments_monitor`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.identity import Tenant
 from realtime import topics
-from services import assignments_recipients, authoring, invitations, run_label
+from services import assignments_mail, assignments_recipients, authoring, invitations, run_label
 from services.assignments_recipients import Recipient, Resolved
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged
@@ -64,11 +64,17 @@ class Filter:
     search: str | None = None
 
 
-async def issue(work: Work, terms: Terms, given: Sequence[Recipient]) -> Answer:
+async def issue(
+    work: Work,
+    terms: Terms,
+    given: Sequence[Recipient],
+    link: Callable[[Invitation], str] | None = None,
+) -> Answer:
     """Issue an evaluation version to people in one transaction, and answer for each of them, in order.
 
     Those who cannot be invited are reported and the others are issued; when nobody can be, nothing is. Addresses
-    that nobody has yet become people without any role.
+    that nobody has yet become people without any role. With `link`, which makes an invitation's address, each of those
+    invited is mailed.
     """
     version = await authoring.issuable(work, terms.evaluation_version_id)
     now = await work.now()
@@ -95,6 +101,8 @@ async def issue(work: Work, terms: Terms, given: Sequence[Recipient]) -> Answer:
     work.session.add(assignment)
     await work.session.flush()
     answers = await _invite(work, assignment, rows, now)
+    if link is not None:
+        await assignments_mail.invite(work, assignment, version, link)
     invited = sum(answer["problem"] is None for answer in answers)
     work.record("assignment.issued", ("assignment", assignment.id), after=_told(assignment) | {"invited": invited})
     return {"assignment": str(assignment.id), "rows": answers}

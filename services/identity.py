@@ -105,15 +105,6 @@ async def add_staff(
     return user.id
 
 
-async def capabilities(work: Work) -> frozenset[Capability]:
-    """Return what the viewer may do now, in the current org unit: unexpired grants of an active person only."""
-    viewer = work.viewer
-    if viewer.user_id is None:
-        return frozenset()
-    person = (viewer.user_id, viewer.org_unit_id)
-    return (await capabilities_of(work, [person]))[person]
-
-
 async def capabilities_of(
     work: Work, people: Collection[tuple[UUID, UUID | None]]
 ) -> dict[tuple[UUID, UUID | None], frozenset[Capability]]:

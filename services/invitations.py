@@ -66,6 +66,11 @@ def mint(tokens: Tokens, invitation: Invitation) -> str:
     )
 
 
+def link(site: str, tokens: Tokens, invitation: Invitation) -> str:
+    """Return the address that a mail leads to; the token stands behind a '#', so that no server on the way logs it."""
+    return f"{site}/invitation#{mint(tokens, invitation)}"
+
+
 def verify(tokens: Tokens, token: str) -> Claims:
     """Return what a genuine invitation token says, also when its life is over: the row decides on that."""
     try:

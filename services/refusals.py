@@ -56,6 +56,17 @@ class Forbidden(Denial):
         self.capability = capability
 
 
+class OutOfScope(Denial):
+    """The service token is limited to named operation documents, and this is none of them."""
+
+    code = "OUT_OF_SCOPE"
+    hint = "Send one of the documents that the token names, word for word or by its hash, or ask for another token."
+
+    def __init__(self, document: str | None) -> None:
+        sent = "a document of your own" if document is None else f"the document '{document}'"
+        super().__init__(f"This token does not run {sent}.")
+
+
 class BadUserInput(Denial):
     """The document, its variables or the request body are malformed."""
 

@@ -67,10 +67,14 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.SESSIONS_READ,
             C.SUBMISSIONS_READ,
             C.PROGRAMMES_MANAGE,
+            C.MESSAGES_READ,
         },
     ),
     _role(
-        "auditor", "Auditor", "Reads everything, the ledger included, and changes nothing.", _READ | {C.ACTIVITY_READ}
+        "auditor",
+        "Auditor",
+        "Reads everything, the ledger included, and changes nothing.",
+        _READ | {C.ACTIVITY_READ, C.MESSAGES_READ},
     ),
     _role("viewer", "Viewer", "Sees which evaluations and assignments there are.", set(_SEE)),
     _role(
@@ -80,6 +84,9 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         {C.USERS_READ, C.BILLING_MANAGE},
     ),
     _role(
-        "integrator", "Integrator", "Connects other systems: issues and reads results.", _READ | {C.ASSIGNMENTS_ISSUE}
+        "integrator",
+        "Integrator",
+        "Connects other systems: issues and reads results.",
+        _READ | {C.ASSIGNMENTS_ISSUE, C.TOKENS_MANAGE},
     ),
 )

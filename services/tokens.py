@@ -30,6 +30,9 @@ class TokenType(StrEnum):
     SERVICE = "service"
 
 
+LONGEST_SIGNED_IN = timedelta(minutes=15)
+"""How long an access token may live that belongs to a sign-in; one without is minted by an operator alone."""
+
 LONGEST_LIFE = {
     TokenType.ACCESS: timedelta(hours=24),
     TokenType.SESSION: timedelta(days=7),
@@ -51,6 +54,7 @@ class Claims:
     issued_at: datetime
     expires_at: datetime
     scope_all: bool
+    sign_in_id: UUID | None
     extra: dict[str, Any]
 
 
@@ -80,10 +84,11 @@ class Tokens:
         token_id: UUID | None = None,
         role_ids: tuple[UUID, ...] = (),
         scope_all: bool = False,
+        sign_in_id: UUID | None = None,
         **extra: str,
     ) -> str:
         """Sign a token; one that would live longer than its type may is a programming error."""
-        if expires_at - now > LONGEST_LIFE[token_type]:
+        if expires_at - now > (LONGEST_LIFE[token_type] if sign_in_id is None else LONGEST_SIGNED_IN):
             raise ValueError(f"A token of type {token_type} may not live until {expires_at}.")
         claims: dict[str, Any] = {
             "iss": ISSUER,
@@ -101,6 +106,8 @@ class Tokens:
             claims["roles"] = [str(role) for role in role_ids]
         if scope_all:
             claims["scope_all"] = True
+        if sign_in_id is not None:
+            claims["sid"] = str(sign_in_id)
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id, "typ": token_type})
 
     def verify(
@@ -116,7 +123,7 @@ class Tokens:
         """
         try:
             return self._verified(token, accepted, None if timeless else now or datetime.now(UTC))
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, OverflowError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise Unauthenticated("The token is not valid here.") from error
 
     def _verified(self, token: str, accepted: tuple[TokenType, ...], now: datetime | None) -> Claims:
@@ -145,9 +152,13 @@ class Tokens:
         if now is not None and expires_at <= now:
             raise Unauthenticated("The token has expired.")
         early = now is not None and issued_at > now + LEEWAY
-        if early or expires_at - issued_at > LONGEST_LIFE[token_type]:
+        sign_in = claims.get("sid")
+        longest = LONGEST_LIFE[token_type] if sign_in is None else LONGEST_SIGNED_IN
+        if early or expires_at - issued_at > longest:
             raise ValueError("life out of bounds")
-        known = {"iss", "aud", "sub", "jti", "iat", "exp", "tenant", "org_unit", "roles", "scope_all"}
+        if sign_in is not None and token_type is not TokenType.ACCESS:
+            raise ValueError("sid is for access tokens")
+        known = {"iss", "aud", "sub", "jti", "iat", "exp", "tenant", "org_unit", "roles", "scope_all", "sid"}
         org_unit = claims.get("org_unit")
         scope_all = claims.get("scope_all", False)
         if scope_all not in (True, False) or (scope_all and token_type is not TokenType.SERVICE):
@@ -162,6 +173,7 @@ class Tokens:
             issued_at=issued_at,
             expires_at=expires_at,
             scope_all=bool(scope_all),
+            sign_in_id=None if sign_in is None else UUID(sign_in),
             extra={name: value for name, value in claims.items() if name not in known},
         )
 

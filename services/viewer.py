@@ -23,7 +23,8 @@ class Viewer:
 
     The ids are set as variables on every transaction, where row-level security reads them. `scope_all` opens all
     org units of the tenant and belongs to jobs and operator-minted service tokens alone. `expires_at` is the end of
-    the token; a stream does not outlive it.
+    the token; a stream does not outlive it. `sign_in_id` and `service_token_id` name the row that decides whether the
+    token still counts. `bearer_hash` is the SHA-256, in hexadecimal, of what is shown before the tenant is known.
     """
 
     via: Via
@@ -35,11 +36,19 @@ class Viewer:
     name: str = ""
     token_id: str = ""
     expires_at: datetime | None = None
+    sign_in_id: UUID | None = None
+    service_token_id: UUID | None = None
+    bearer_hash: str | None = None
 
     @classmethod
     def anonymous(cls) -> Self:
         """Nobody: no tenant is set, so the database shows nothing."""
         return cls(via=Via.ANONYMOUS, name="anonymous")
+
+    @classmethod
+    def bearing(cls, bearer_hash: str) -> Self:
+        """Nobody yet, with something to show: the directory of bearers opens for this hash alone."""
+        return cls(via=Via.ANONYMOUS, name="anonymous", bearer_hash=bearer_hash)
 
     @classmethod
     def system(cls, tenant_id: UUID, org_unit_id: UUID | None = None, *, name: str = "system") -> Self:
@@ -58,12 +67,19 @@ class Viewer:
 
     def impersonal(self) -> Self:
         """Return the scope without the person: whoever has the same one sees the very same rows."""
-        return replace(self, user_id=None, name="", token_id="", expires_at=None)
+        return replace(
+            self, user_id=None, name="", token_id="", expires_at=None, sign_in_id=None, service_token_id=None
+        )
+
+    @property
+    def actor_id(self) -> UUID | None:
+        """The id under which the ledger knows whoever acts: the person, the candidate's session, the service token."""
+        return self.user_id or self.session_id or self.service_token_id
 
     @property
     def principal(self) -> str:
         """Who an idempotency key belongs to."""
-        return f"{self.via}:{self.session_id or self.user_id or self.token_id or self.name}"
+        return f"{self.via}:{self.actor_id or self.token_id or self.name}"
 
     def variables(self) -> dict[str, str]:
         """Return the transaction-local variables for row-level security; the values are safe as SQL literals."""
@@ -73,5 +89,6 @@ class Viewer:
             "app.user_id": self.user_id,
             "app.session_id": self.session_id,
             "app.scope_all": "on" if self.scope_all else None,
+            "app.bearer_hash": self.bearer_hash,
         }
         return {name: str(value) for name, value in values.items() if value is not None}

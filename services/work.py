@@ -33,6 +33,7 @@ from sqlalchemy.util import greenlet_spawn
 from models.activity import Activity
 from realtime.topics import Topic
 from services.refusals import InProgress
+from services.vault import Vault
 from services.viewer import Viewer
 
 R = TypeVar("R")
@@ -118,9 +119,17 @@ def _translated(statement: str, driver: Any) -> Generator[None]:
 class Work:
     """One transaction as one viewer. Services flush; leaving the work commits."""
 
-    def __init__(self, session: AsyncSession | Callable[[], AsyncSession], viewer: Viewer, driver: Any = None) -> None:
+    def __init__(
+        self,
+        session: AsyncSession | Callable[[], AsyncSession],
+        viewer: Viewer,
+        vault: Vault | None = None,
+        *,
+        driver: Any = None,
+    ) -> None:
         self._session = session
         self.viewer = viewer
+        self._vault = vault
         self.topics: set[Topic] = set()
         self.committing = False
         self.read_at: datetime | None = None
@@ -139,6 +148,13 @@ class Work:
     def opened(self) -> AsyncSession | None:
         """The ORM's session, if there was any need for it."""
         return self._session if isinstance(self._session, AsyncSession) else None
+
+    @property
+    def vault(self) -> Vault:
+        """What seals a secret for a job; an office that was opened without a key has none."""
+        if self._vault is None:
+            raise RuntimeError("This office was opened without a vault, so it cannot keep secrets for jobs.")
+        return self._vault
 
     async def now(self) -> datetime:
         """Return the database's clock at this statement; every rule about time uses it."""
@@ -209,21 +225,8 @@ class Work:
         after: dict[str, Any] | None = None,
     ) -> None:
         """Append one row to the activity ledger, in the transaction of the change that it tells of."""
-        viewer = self.viewer
-        self.session.add(
-            Activity(
-                actor_kind=viewer.via,
-                actor_id=viewer.user_id or viewer.session_id,
-                actor_name=viewer.name,
-                org_unit_id=viewer.org_unit_id,
-                act=act,
-                subject_kind=subject[0],
-                subject_id=subject[1],
-                reason=reason,
-                before=before,
-                after=after,
-            ),
-        )
+        told = activity_of(self.viewer, act, subject, reason=reason, before=before, after=after)
+        self.session.add(Activity(**told))
 
 
 async def uninterrupted(work: Coroutine[Any, Any, R]) -> R:
@@ -323,8 +326,10 @@ class Office:
         ring: Callable[[Iterable[Topic]], None],
         pool_size: int = 16,
         clock_shift: timedelta = timedelta(0),
+        vault: Vault | None = None,
     ) -> None:
         self._ring = ring
+        self._vault = vault
         self._shift = clock_shift
         self._engine: AsyncEngine = create_async_engine(
             url,
@@ -379,7 +384,7 @@ class Office:
     async def work(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
         """Open a writing transaction; leaving it commits and rings, an exception rolls everything back."""
         async with self._session(self._engine, viewer) as session:
-            work = Work(session, viewer)
+            work = Work(session, viewer, self._vault)
             yield work
             await session.flush()
             work.committing = True
@@ -404,7 +409,7 @@ class Office:
                 connection.invalidate()  # whether it took effect is not known
                 raise
             adapter._transaction = _BEGUN  # noqa: SLF001 - the ORM, where there is need of it, finds a transaction begun
-            work = Work(lambda: self._session_on(connection), viewer, driver)
+            work = Work(lambda: self._session_on(connection), viewer, self._vault, driver=driver)
             try:
                 yield work
             finally:
@@ -491,6 +496,30 @@ class Office:
             else:
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def activity_of(
+    actor: Viewer,
+    act: str,
+    subject: tuple[str, UUID],
+    *,
+    reason: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the columns of a ledger row by which `actor` did something; the database adds tenant, time, position."""
+    return {
+        "actor_kind": str(actor.via),
+        "actor_id": actor.actor_id,
+        "actor_name": actor.name,
+        "org_unit_id": actor.org_unit_id,
+        "act": act,
+        "subject_kind": subject[0],
+        "subject_id": subject[1],
+        "reason": reason,
+        "before": before,
+        "after": after,
+    }
 
 
 def is_passing(error: BaseException) -> bool:

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ["server", "schema", "jobs", "resolvers", "dataloaders", "services", "realtime", "models", "migrations"]
+FLOORS = [
+    "server",
+    "schema",
+    "jobs",
+    "resolvers",
+    "dataloaders",
+    "services",
+    "mail",
+    "realtime",
+    "models",
+    "migrations",
+]
 
 
 @pytest.mark.parametrize("floor", FLOORS)

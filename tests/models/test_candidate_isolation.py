@@ -9,6 +9,7 @@ from models import Base
 from server.addresses import DatabaseAddress
 from services.sessions_events import Reported, ReportedKind
 from services.sessions_expiry import submit
+from services.vault import Vault
 from services.work import Office
 from tests.factories import sessions as factory
 from tests.factories import tenants
@@ -29,7 +30,7 @@ VISIBLE_TO_ALL_OF_A_TENANT = {"tenants"}
 @pytest.fixture(scope="module")
 async def candidates(database: DatabaseAddress):
     """Two candidates of one assignment, both with answers, telemetry and a submission."""
-    office = Office(database.app, ring=lambda _topics: None, pool_size=4)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=4, vault=Vault(bytes(32)))
     world = await tenants.found(office)
     sitting = await factory.sitting(world)
     both = [await sitting.candidate(), await sitting.candidate()]

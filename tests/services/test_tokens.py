@@ -101,6 +101,25 @@ BAD = {
     "a life of 100 years": forged(exp=int(NOW.timestamp()) + 100 * 365 * 86400),
     "scope_all on an access token": forged(scope_all=True),
     "scope_all as a word": forged(header={"typ": "service"}, scope_all="yes"),
+    "scope_all null": forged(header={"typ": "service"}, scope_all=None),
+    "a sign-in's token that lives an hour": forged(sid=str(uuid4())),
+    "sid no uuid": forged(sid="*", exp=int(NOW.timestamp()) + 600),
+    "sid a list": forged(sid=[str(uuid4())], exp=int(NOW.timestamp()) + 600),
+    "sid on a service token": forged(header={"typ": "service"}, sid=str(uuid4()), exp=int(NOW.timestamp()) + 600),
+    "jwk in the header": forged(header={"kid": "x", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}}),
+    "jku in the header": forged(header={"kid": "x", "jku": "https://keys.example"}),
+    "no typ": forged(header={"typ": None}),
+    "typ a list": spliced(0, b64({"alg": "EdDSA", "typ": ["access"], "kid": TOKENS.key_id})),
+    "iat as string": forged(iat=str(int(NOW.timestamp()))),
+    "iat null": forged(iat=None),
+    "exp before iat and negative": forged(exp=-1),
+    "sub a number": forged(sub=7),
+    "tenant a list": forged(tenant=[str(TENANT)]),
+    "org_unit no uuid": forged(org_unit="main"),
+    "payload is not JSON": spliced(1, base64.urlsafe_b64encode(b"{").decode().rstrip("=")),
+    "payload not base64": spliced(1, "%%%"),
+    "signature of zeros": spliced(2, "A" * 86),
+    "signature cut": good()[:-2],
     "over-long": good() + "A" * 5000,
     "trailing newline": good() + "\n",
     "non-ascii": good() + "é",
@@ -112,6 +131,18 @@ def test_refused(name):
     with pytest.raises(Unauthenticated) as refusal:
         TOKENS.verify(BAD[name], TokenType.ACCESS, TokenType.SERVICE, now=NOW)
     assert BAD[name] == "" or BAD[name] not in refusal.value.message
+
+
+def test_the_table_is_long_enough():
+    assert len(BAD) >= 60
+
+
+def test_a_token_of_a_sign_in_lives_a_quarter_of_an_hour_at_most():
+    sign_in = uuid4()
+    token = good(sign_in_id=sign_in, expires_at=NOW + timedelta(minutes=15))
+    assert TOKENS.verify(token, TokenType.ACCESS, now=NOW).sign_in_id == sign_in
+    with pytest.raises(ValueError, match="may not live"):
+        good(sign_in_id=sign_in, expires_at=NOW + timedelta(minutes=16))
 
 
 @pytest.mark.parametrize("minted", TokenType)

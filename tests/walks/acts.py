@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from schema.nodes import global_id
+from tests.factories import sign_ins
+from tests.factories.sign_ins import Person
 from tests.walks import story
 from tests.walks.conftest import Live
 from tests.walks.story import Sitting
@@ -26,6 +30,16 @@ class World:
     waiting: str
     """Session token of a candidate who has not started."""
     submission_id: str
+    message: str
+    parked: str
+    person: Person
+    """Somebody who can sign in."""
+    link: str
+    """A link that waits in their mail."""
+    signed_in: list[dict[str, Any]]
+    """Their sign-ins: the payloads of redeeming."""
+    service_token: str
+    expires_at: str
 
 
 async def make_world(live: Live) -> World:
@@ -40,6 +54,8 @@ async def make_world(live: Live) -> World:
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
     waiting = await story.redeem(live, invitations[2])
     draft = await live.do("QuestionCreate", question_given(), role="author")
+    mails = (await live.ask("Messages", {"first": 1}, role="admin"))["messages"]["nodes"]
+    parked = [await story.park_a_job(live) for _ in range(2)]
     return World(
         version["id"],
         shown["evaluation"]["id"],
@@ -52,7 +68,20 @@ async def make_world(live: Live) -> World:
         busy,
         waiting,
         seen["id"],
+        mails[0]["id"],
+        global_id("Job", parked[0]),
+        *await _signers(live),
     )
+
+
+async def _signers(live: Live) -> tuple[Person, str, list[dict[str, Any]], str, str]:
+    person = await sign_ins.person(live)
+    link, _ = await sign_ins.mailed(live, person)
+    payloads = [await sign_ins.signed_in(live, person) for _ in range(4)]
+    expires_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    given = {"name": "To be revoked", "capabilities": ["questions.read"], "expiresAt": expires_at}
+    made = await live.do("ServiceTokenCreate", given, role="integrator")
+    return person, link, payloads, made["serviceToken"]["id"], expires_at
 
 
 def question_given() -> dict[str, Any]:
@@ -93,10 +122,30 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
+    "MailTemplateUpdate": (
+        "admin",
+        lambda _w: {"key": "INVITATION", "subject": "Dear {{ person_name }}", "body": "Start: {{ link }}"},
+    ),
+    "MailTemplateReset": ("admin", lambda _w: {"key": "INVITATION"}),
+    "JobRequeue": ("admin", lambda w: {"id": w.parked}),
+    "SignInRequest": ("nobody", lambda w: {"email": w.person.email, "nonce": w.person.nonce}),
+    "SignInRedeem": ("nobody", lambda w: {"token": w.link, "nonce": w.person.nonce}),
+    "SignInRefresh": (
+        "nobody",
+        lambda w: {"refreshToken": w.signed_in[0]["tokens"]["refreshToken"], "nonce": w.person.nonce},
+    ),
+    "SignInEnd": ("signed in", lambda w: {"id": w.signed_in[1]["signInId"]}),
+    "SignOut": ("nobody", lambda w: {"refreshToken": w.signed_in[2]["tokens"]["refreshToken"]}),
+    "ServiceTokenCreate": (
+        "integrator",
+        lambda w: {"name": "Results", "capabilities": ["submissions.read"], "expiresAt": w.expires_at},
+    ),
+    "ServiceTokenRevoke": ("integrator", lambda w: {"id": w.service_token, "reason": "Not needed any more."}),
 }
 """Document, who acts, and with which input; they run in this order."""
 
 
 async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
+    own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)

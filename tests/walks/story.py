@@ -1,9 +1,16 @@
 """The main job, told in steps, each through the API as its user would do it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import func, select, update
+
+from models.jobs import queue
+from services import demonstration, jobs
+from services.viewer import Viewer
+from services.work import Work
 from tests.walks.conftest import Live, key
 
 GROUPS = [f"W{number}{letter}" for number in range(1, 3) for letter in "ABC"]
@@ -67,3 +74,20 @@ async def sit_down(live: Live, invitation: str) -> Sitting:
 def choice(item: dict[str, Any], text: str) -> dict[str, str]:
     """The response that chooses the option with this text."""
     return {"choice": next(o["id"] for o in item["content"]["options"] if o["text"] == text)}
+
+
+async def park_a_job(live: Live) -> UUID:
+    """A job of the demonstration tenant that was given up."""
+    office, job_id = live.service.house.office, uuid4()
+    persona = await demonstration.persona(office, "demo", "admin")
+
+    async def act(work: Work) -> None:
+        await jobs.enqueue(work, "messages.deliver", {"message": str(uuid4())}, after=timedelta(hours=1))
+        newest = select(func.max(queue.c.id)).scalar_subquery()
+        told = {"id": str(job_id), "tenant": str(persona.tenant_id)}
+        await work.session.execute(
+            update(queue).where(queue.c.id == newest).values(status="failed", headers=told, execute_after=func.now())
+        )
+
+    await office.perform(Viewer.system(persona.tenant_id), act)
+    return job_id

@@ -36,6 +36,13 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
     "MySession": ("candidate: busy", lambda _w: {}),
+    "Message": ("admin", lambda w: {"id": w.message}),
+    "Messages": ("manager", lambda _w: {"filter": {"template": "INVITATION"}}),
+    "MailTemplates": ("auditor", lambda _w: {}),
+    "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
+    "ParkedJobs": ("admin", lambda _w: {}),
+    "MySignIns": ("signed in", lambda _w: {}),
+    "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
 }
 """Document, who asks, and with which variables."""
 

@@ -29,10 +29,23 @@ OTHER: dict[str, Change | None] = {
     "AnswerSave": lambda given: given | {"revision": given["revision"] + 1},
     "SessionEventsRecord": lambda given: given | {"batchId": uuid4().hex},
     "SessionSubmit": None,
+    "MailTemplateUpdate": lambda given: given | {"subject": "Hello {{ person_name }}"},
+    "MailTemplateReset": lambda given: given | {"key": "MAGIC_LINK"},
+    "JobRequeue": None,
+    "SignInRequest": lambda given: given | {"email": "another@example.org"},
+    "SignInRedeem": lambda given: given | {"nonce": "another" * 4},
+    "SignInRefresh": lambda given: given | {"nonce": "another" * 4},
+    "SignInEnd": None,
+    "SignOut": None,
+    "ServiceTokenCreate": lambda given: given | {"name": "Another"},
+    "ServiceTokenRevoke": lambda given: given | {"reason": "Another."},
 }
 """How an input is made another one; None where there is nothing to change but the key."""
 
 MALFORMED = {"empty": "", "blank": "   ", "over-long": "k" * 256, "line break": "a\nb", "tabulator": "a\tb"}
+BY_THE_WORKER = {"messages", "message_events", "magic_links", "bearers"}
+"""Tables that background jobs write to as well, so that what changed there tells nothing of one request."""
+
 VOLATILE = {"serverNow", "secondsRemaining"}
 
 
@@ -51,7 +64,7 @@ async def owner(live: Live):
 
 async def everything(owner: asyncpg.Connection) -> dict[str, tuple[int, int | None]]:
     """Rows and a checksum of each table: two that are equal had no effect between them."""
-    tables = [table.name for table in Base.metadata.sorted_tables]
+    tables = [table.name for table in Base.metadata.sorted_tables if table.name not in BY_THE_WORKER]
     query = " union all ".join(
         f"select '{name}' as name, count(*) as rows, sum(hashtext(t::text)::bigint)::bigint as sum from {name} t"
         for name in tables

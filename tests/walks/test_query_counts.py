@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,11 +44,20 @@ NESTED = {
             items { position response { choice } score { points } questionVersion { id stem key { explanation } question { id } } }
         } } }""",
     ),
+    "messages to events": (
+        "admin",
+        """query ($n: Int!) { messages(first: $n) { totalCount nodes { id email state events { kind at providerId } } } }""",
+    ),
     "questions to versions": (
         "author",
         """query ($n: Int!) { questions(first: $n) { nodes { reference
             latestVersion { id key { explanation } content { __typename } question { id } }
             publishedVersion { id } versions(first: 3) { id number } } } }""",
+    ),
+    "service tokens to people": (
+        "admin",
+        """query ($n: Int!) { serviceTokens(first: $n) { totalCount nodes { id name lastUsedAt
+            orgUnit { name } createdBy { displayName email } } } }""",
     ),
     "evaluations to sections": (
         "author",
@@ -126,6 +136,10 @@ async def crowd(live: Live) -> dict[int, str]:
             await story.issue(live, done["version"]["id"], 1)
 
     await asyncio.gather(*(author(number) for number in range(MANY)))
+    ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for number in range(MANY):
+        given = {"name": f"T{number}", "capabilities": ["questions.read"], "expiresAt": ends}
+        await live.do("ServiceTokenCreate", given, role="integrator")
     entries = [entry for n in range(2) for entry in story.pool(f"x{n}")]
     await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
     return issued

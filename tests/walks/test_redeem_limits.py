@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.attempts import Attempts
+from tests.factories import attempts
 from tests.walks import story
 from tests.walks.conftest import Live, document, receive, send
 
@@ -14,8 +14,8 @@ WRONG = "eyJhbGciOiJFZERTQSJ9.e30.AAAA"
 
 
 @pytest.fixture(autouse=True)
-def afresh(live: Live) -> None:
-    object.__setattr__(live.service.house, "attempts", Attempts())
+async def afresh(live: Live) -> None:
+    await attempts.forget(live.service.house)
 
 
 def given(token: str) -> dict[str, object]:

@@ -1,0 +1,22 @@
+"""Every handler of the queue, and what the clock puts into it."""
+
+from typing import Final
+
+from jobs import idempotency, messages, queue, sign_ins
+from jobs.handling import Handler, Tick
+
+HANDLERS: Final[tuple[Handler, ...]] = (
+    messages.DELIVER,
+    messages.WIPE,
+    idempotency.PRUNE,
+    queue.PRUNE,
+    sign_ins.MAIL,
+    sign_ins.PRUNE,
+)
+
+TICKS: Final[tuple[Tick, ...]] = (
+    Tick(idempotency.PRUNE.name, "*/10 * * * *"),
+    Tick(messages.WIPE.name, "23 * * * *"),
+    Tick(queue.PRUNE.name, "41 * * * *"),
+    Tick(sign_ins.PRUNE.name, "5-55/10 * * * *"),
+)

@@ -1,0 +1,67 @@
+"""Invitations as mails, queued in the transaction that issues them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from models.assignments import Assignment, Invitation
+from models.authoring import EvaluationVersion
+from models.identity import Tenant, User
+from services import assignments_policy, messages
+from services.messages import Draft, Recipient
+from services.work import Work
+
+TEMPLATE = "invitation"
+_HOUR, _MINUTE = 3600, 60
+
+
+async def invite(
+    work: Work,
+    assignment: Assignment,
+    version: EvaluationVersion,
+    link: Callable[[Invitation], str],
+) -> None:
+    """Queue a mail for every invitation of an assignment that was just issued."""
+    tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
+    zone = str(tenant.time_zone)
+    limit = assignments_policy.effective(assignment, version).time_limit_seconds.value
+    common: dict[str, str] = {
+        "tenant_name": str(tenant.name),
+        "assessment_title": assignment.name,
+        "opens_at": _instant(assignment.valid_from, zone),
+        "closes_at": _instant(assignment.valid_until, zone),
+        "time_limit": duration(limit) if isinstance(limit, int) else "",
+    }
+    invited = (
+        select(Invitation, User.email, User.display_name)
+        .join(User, User.id == Invitation.user_id)
+        .where(Invitation.assignment_id == assignment.id)
+        .order_by(Invitation.id)
+    )
+    drafts = [_draft(row.Invitation, row.email, row.display_name, common, link) for row in await work.rows(invited)]
+    await messages.send_all(work, TEMPLATE, drafts)
+
+
+def _draft(
+    invitation: Invitation, email: str, name: str, common: dict[str, str], link: Callable[[Invitation], str]
+) -> Draft:
+    to = Recipient(email, "" if name == email else name)
+    return Draft(to, {**common, "person_name": name, "link": link(invitation)}, ("invitation", invitation.id))
+
+
+def duration(seconds: int) -> str:
+    """Return a length of time as people say it, to the second."""
+    hours, rest = divmod(seconds, _HOUR)
+    minutes, left = divmod(rest, _MINUTE)
+    parts = [(hours, "hour"), (minutes, "minute"), (left, "second")]
+    return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count)
+
+
+def _instant(at: datetime | None, zone: str) -> str:
+    """Return an instant in the tenant's time zone, and name that; empty when there is none."""
+    if at is None:
+        return ""
+    there = at.astimezone(ZoneInfo(zone))
+    return f"{there.day} {there:%B %Y, %H:%M} ({zone})"
