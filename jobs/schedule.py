@@ -2,34 +2,40 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
 
-from jobs import idempotency, sessions
+from jobs import idempotency, ledger, sessions
+from services.ledger import Notary
 from services.work import Office
 
 SWEEP_EVERY = 1.0
-"""Seconds between two looks for overdue sessions; what is recorded and shown does not depend on it."""
+"""Seconds between two looks for overdue sessions and for unsealed rows of the ledger; what is recorded and shown does
+not depend on it."""
 
 PRUNE_EVERY = 600.0
 """Seconds between two removals of idempotency keys that are no longer kept."""
 
 RUNS = Counter("evalium_job_runs", "Runs of a job, by outcome.", ["job", "outcome"])
-DONE = Counter("evalium_job_done", "Sessions closed, keys removed: what the runs of a job have done.", ["job"])
+DONE = Counter(
+    "evalium_job_done", "Sessions closed, rows sealed, keys removed: what the runs of a job have done.", ["job"]
+)
 
 log = structlog.get_logger(__name__)
 
 Job = Callable[[Office], Awaitable[int]]
 
 
-async def run(office: Office, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
+async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
     """Run every job until `stop` is set; a run that has begun is finished first.
 
     A job that fails, for example while the database is away, is logged and tried again at its next turn.
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
+        group.create_task(_repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval))
         group.create_task(_repeat("idempotency.prune", idempotency.prune, office, stop, PRUNE_EVERY))
 
 

@@ -28,6 +28,7 @@ class Capability(StrEnum):
     PROGRAMMES_READ = "programmes.read"
     PROGRAMMES_MANAGE = "programmes.manage"
     ACTIVITY_READ = "activity.read"
+    ACTIVITY_EXPORT = "activity.export"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -53,4 +54,5 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.PROGRAMMES_READ: "See programmes and enrolments.",
     Capability.PROGRAMMES_MANAGE: "Define programmes and enrol people.",
     Capability.ACTIVITY_READ: "Read the activity ledger.",
+    Capability.ACTIVITY_EXPORT: "Export the activity ledger, and have checkpoints of it signed.",
 }

@@ -17,6 +17,7 @@ from services import idempotency, identity
 from services.attempts import Attempts
 from services.audit import Audit
 from services.idempotency import Answer, Request
+from services.ledger import Notary
 from services.refusals import Forbidden, Unauthenticated
 from services.tokens import Tokens
 from services.viewer import Viewer
@@ -47,6 +48,11 @@ class House:
         object.__setattr__(self, "audit", Audit(self.office))
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
+
+    @property
+    def notary(self) -> Notary:
+        """Return who signs the ledger's checkpoints: with a key of its own, derived from the one that signs tokens."""
+        return Notary(self.tokens.secret_for("ledger-checkpoints"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
         stop = asyncio.Event()
         await hub.start()
-        sweeper = asyncio.create_task(schedule.run(house.office, stop))
+        sweeper = asyncio.create_task(schedule.run(house.office, house.notary, stop))
         auditor = asyncio.create_task(house.audit.run(stop))
         try:
             async with metrics.looking(house):

@@ -70,7 +70,10 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         },
     ),
     _role(
-        "auditor", "Auditor", "Reads everything, the ledger included, and changes nothing.", _READ | {C.ACTIVITY_READ}
+        "auditor",
+        "Auditor",
+        "Reads everything, the ledger included, and changes nothing.",
+        _READ | {C.ACTIVITY_READ, C.ACTIVITY_EXPORT},
     ),
     _role("viewer", "Viewer", "Sees which evaluations and assignments there are.", set(_SEE)),
     _role(
