@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
@@ -38,9 +39,10 @@ Query = merge_types(
         SubmissionsQuery,
         StreamsQuery,
         MySessionQuery,
+        ActivityQuery,
     ),
 )
-Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
+Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation, ActivityMutation))
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
 schema = EvaliumSchema(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.sessions import DeliverySession, SessionState
-from resolvers import assignments, identity, sessions
+from resolvers import activity, assignments, identity, sessions
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, ask, says, told
+from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
@@ -90,6 +91,14 @@ class Session(Node):
 
         row = await sessions.submission(info.context, self.row.id)
         return row and Submission.of(row)
+
+    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    async def activity(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Activity]:
+        """List the ledger's rows."""
+        page = PageRequest(first, after, last, before)
+        return connect(await activity.of_subject(info.context, "session", self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: DeliverySession) -> "Session":

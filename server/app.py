@@ -12,7 +12,7 @@ from jobs import schedule
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, metrics, rest, web
+from server import health, ledger, metrics, rest, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
@@ -82,6 +82,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     )
     doors = rest.routes(Operations(schema, make_context, _may_introspect), authenticate)
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
+    routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured)])
     return Service(app, house, live)

@@ -93,6 +93,8 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
+    "ActivityCheckpointCreate": ("auditor", lambda _w: {}),
+    "ActivityExport": ("auditor", lambda _w: {"filter": {"act": "role."}, "most": 50}),
 }
 """Document, who acts, and with which input; they run in this order."""
 

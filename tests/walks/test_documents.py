@@ -33,6 +33,9 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "SessionEvents": ("proctor", lambda w: {"sessionId": w.done.session_id}),
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
+    "ActivityCheckpoints": ("auditor", lambda _w: {}),
+    "ActivityVerify": ("auditor", lambda _w: {}),
     "MySession": ("candidate: busy", lambda _w: {}),
 }
 """Document, who asks, and with which variables."""
