@@ -75,8 +75,8 @@ async def edit_and_seal(insider: Insider) -> None:
 
 
 async def insert(insider: Insider) -> None:
-    await insider.do("update activity_seals set position = -position where tenant_id = $1 and position > 10")
-    await insider.do("update activity_seals set position = 1 - position where tenant_id = $1 and position < 0")
+    await insider.do("update activity_seals set position = position + 1000000 where tenant_id = $1 and position > 10")
+    await insider.do("update activity_seals set position = position - 999999 where tenant_id = $1 and position > 1000000")
     row = uuid7()
     await insider.do(
         "insert into activity (tenant_id, id, actor_kind, actor_name, act, subject_kind, subject_id) "
@@ -104,14 +104,14 @@ async def delete(insider: Insider) -> None:
 
 async def delete_and_close_ranks(insider: Insider) -> None:
     await delete(insider)
-    await insider.do("update activity_seals set position = -position where tenant_id = $1 and position > 10")
-    await insider.do("update activity_seals set position = -1 - position where tenant_id = $1 and position < 0")
+    await insider.do("update activity_seals set position = position + 1000000 where tenant_id = $1 and position > 10")
+    await insider.do("update activity_seals set position = position - 1000001 where tenant_id = $1 and position > 1000000")
 
 
 async def reorder(insider: Insider) -> None:
-    await insider.do("update activity_seals set position = -7 where tenant_id = $1 and position = 7")
+    await insider.do("update activity_seals set position = 1000007 where tenant_id = $1 and position = 7")
     await insider.do("update activity_seals set position = 7 where tenant_id = $1 and position = 12")
-    await insider.do("update activity_seals set position = 12 where tenant_id = $1 and position = -7")
+    await insider.do("update activity_seals set position = 12 where tenant_id = $1 and position = 1000007")
 
 
 async def cut(insider: Insider, kept: int = 20) -> None:
