@@ -35,7 +35,8 @@ async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: flo
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
-        group.create_task(_repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval))
+        sealing = _repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval)
+        group.create_task(sealing, name="ledger.seal")
         group.create_task(_repeat("idempotency.prune", idempotency.prune, office, stop, PRUNE_EVERY))
 
 

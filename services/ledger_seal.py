@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import BigInteger, Text, Uuid, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from models.activity import ActivityCheckpoint, ActivitySeal
+from models.activity import ActivityCheckpoint
 from models.base import uuid7
 from services import ledger
 from services.ledger import Checkpoint, Notary
@@ -28,6 +29,13 @@ COLUMNS: Final = (
 )
 _TRY = text("select pg_try_advisory_xact_lock(hashtextextended('activity/' || :tenant, 0))")
 _WAIT = text("select pg_advisory_xact_lock(hashtextextended('activity/' || :tenant, 0))")
+_SEAL = text(
+    "insert into activity_seals (id, position, hash) select * from unnest(:ids, :positions, :hashes)"
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("positions", type_=ARRAY(BigInteger)),
+    bindparam("hashes", type_=ARRAY(Text)),
+)
 _HEAD = (
     "select s.position, s.hash, coalesce(a.xid, 0) as xid from activity_seals s "
     "left join activity a on a.tenant_id = s.tenant_id and a.id = s.id order by s.position desc limit 1"
@@ -65,15 +73,16 @@ async def seal(work: Work, limit: int = LARGEST_BATCH) -> int:
         return 0
     position, previous, xid = await head(work)
     rows = await work.fetch(_NEXT, xid, limit)
-    seals: list[dict[str, Any]] = []
-    for row in rows:
-        position += 1
-        content = ledger.digest(ledger.content(SimpleNamespace(**row), position))
-        previous = ledger.link(row["tenant_id"], position, previous, content)
-        seals.append({"id": row["id"], "position": position, "hash": previous})
-    if seals:
-        await work.session.execute(insert(ActivitySeal), seals)
-    return len(seals)
+    hashes: list[str] = []
+    for place, row in enumerate(rows, position + 1):
+        content = ledger.digest(ledger.content(SimpleNamespace(**row), place))
+        previous = ledger.link(row["tenant_id"], place, previous, content)
+        hashes.append(previous)
+    if rows:
+        places = list(range(position + 1, position + 1 + len(rows)))
+        seals: dict[str, Any] = {"ids": [row["id"] for row in rows], "positions": places, "hashes": hashes}
+        await work.session.execute(_SEAL, seals)
+    return len(rows)
 
 
 async def checkpoint(work: Work, notary: Notary, *, older_than: float = CHECKPOINT_SECONDS) -> Checkpoint | None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import ledger as sealer
+from jobs import schedule
 from models.base import uuid7
 from services import ledger_seal
 from services.ledger import Notary
@@ -188,7 +189,7 @@ async def test_writers_do_not_wait_for_the_sealer(place, admin, office, record_p
     async def sealing(stop: asyncio.Event) -> None:
         while not stop.is_set():
             await sealer.seal_tenant(office, NOTARY, place.tenant_id)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(schedule.SWEEP_EVERY)
 
     async def turn(*, with_sealer: bool) -> float:
         nonlocal written

@@ -76,7 +76,9 @@ async def edit_and_seal(insider: Insider) -> None:
 
 async def insert(insider: Insider) -> None:
     await insider.do("update activity_seals set position = position + 1000000 where tenant_id = $1 and position > 10")
-    await insider.do("update activity_seals set position = position - 999999 where tenant_id = $1 and position > 1000000")
+    await insider.do(
+        "update activity_seals set position = position - 999999 where tenant_id = $1 and position > 1000000"
+    )
     row = uuid7()
     await insider.do(
         "insert into activity (tenant_id, id, actor_kind, actor_name, act, subject_kind, subject_id) "
@@ -105,7 +107,9 @@ async def delete(insider: Insider) -> None:
 async def delete_and_close_ranks(insider: Insider) -> None:
     await delete(insider)
     await insider.do("update activity_seals set position = position + 1000000 where tenant_id = $1 and position > 10")
-    await insider.do("update activity_seals set position = position - 1000001 where tenant_id = $1 and position > 1000000")
+    await insider.do(
+        "update activity_seals set position = position - 1000001 where tenant_id = $1 and position > 1000000"
+    )
 
 
 async def reorder(insider: Insider) -> None:

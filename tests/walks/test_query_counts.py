@@ -57,6 +57,12 @@ NESTED = {
 }
 
 
+def is_sealers() -> bool:
+    """Whether a statement is the sealer's of the same process, which is at work after every act."""
+    task = asyncio.current_task()
+    return task is not None and task.get_name() == "ledger.seal"
+
+
 @contextmanager
 def counted(live: Live) -> Iterator[list[str]]:
     """Collect the statements that the service sends while the block runs."""
@@ -65,12 +71,14 @@ def counted(live: Live) -> Iterator[list[str]]:
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
+        if not is_sealers():
+            statements.append(statement)
 
     fetch = Work.fetch
 
     async def fetched(work: Work, statement: str, *values: Any) -> Any:
-        statements.append(statement)
+        if not is_sealers():
+            statements.append(statement)
         return await fetch(work, statement, *values)
 
     event.listen(engine, "after_cursor_execute", note)
