@@ -13,11 +13,15 @@ from typer.testing import CliRunner
 
 from models.base import uuid7
 from schema.nodes import split_id
+from server import doctor
 from server import ledger as doors
 from server.cli import app as cli
+from server.doctor import Health
+from server.settings import Settings, signing_key
 from services import demonstration, ledger, ledger_export
 from services.activity import Filter
 from services.ledger import Notary
+from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office
 from tests.factories import tenants
@@ -332,3 +336,30 @@ async def test_another_tenants_ledger_is_not_seen(live: Live):
     assert mine is not None
     assert str(mine[1]) not in text
     assert '"kind":"end"' in text
+
+
+async def test_doctor_says_when_sealing_lags_and_when_a_checkpoint_does_not_fit(
+    office: Office, database, tmp_path: Path
+):
+    settings = Settings(EVALIUM_DATA=tmp_path)
+    notary = Notary(Tokens(signing_key(settings)).secret_for("ledger-checkpoints"))
+    place = await tenants.found(office)
+    await write(place, 3)
+    await ledger_export.settle(office, notary, place.tenant_id)
+    connection = await asyncpg.connect(database.admin_dsn)
+    try:
+        await connection.execute(LOADED)
+        await connection.execute(
+            "delete from activity a where not exists (select from activity_seals s where s.id = a.id)"
+        )
+        insider = Insider(connection, place.tenant_id)
+        assert [one.health for one in await doctor._ledger(settings, connection)] == [Health.OK]
+        await insider.do("update activity_seals set hash = 'x' where tenant_id = $1 and position = 4")
+        (found,) = await doctor._ledger(settings, connection)
+        assert (found.health, str(place.tenant_id) in found.message) == (Health.FAIL, True)
+        await insider.do("delete from activity_seals where tenant_id = $1 and position = 4")
+        await insider.do("update activity set at = at - interval '2 minutes' where tenant_id = $1")
+        (found,) = await doctor._ledger(settings, connection)
+        assert (found.health, found.message.partition(" ")[0]) == (Health.WARN, "1")
+    finally:
+        await connection.close()
