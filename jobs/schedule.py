@@ -34,7 +34,8 @@ async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: flo
     A job that fails, for example while the database is away, is logged and tried again at its next turn.
     """
     async with asyncio.TaskGroup() as group:
-        group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
+        sweeping = _repeat("sessions.sweep", sessions.sweep, office, stop, interval)
+        group.create_task(sweeping, name="sessions.sweep")
         sealing = _repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval)
         group.create_task(sealing, name="ledger.seal")
         group.create_task(_repeat("idempotency.prune", idempotency.prune, office, stop, PRUNE_EVERY))

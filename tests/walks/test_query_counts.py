@@ -57,10 +57,10 @@ NESTED = {
 }
 
 
-def is_sealers() -> bool:
-    """Whether a statement is the sealer's of the same process, which is at work after every act."""
+def is_by_the_clock() -> bool:
+    """Whether a statement is that of a job or of the metrics of the same process, which run beside a request."""
     task = asyncio.current_task()
-    return task is not None and task.get_name() == "ledger.seal"
+    return task is not None and task.get_name() in {"ledger.seal", "sessions.sweep", "metrics"}
 
 
 @contextmanager
@@ -71,13 +71,13 @@ def counted(live: Live) -> Iterator[list[str]]:
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not is_sealers():
+        if not is_by_the_clock():
             statements.append(statement)
 
     fetch = Work.fetch
 
     async def fetched(work: Work, statement: str, *values: Any) -> Any:
-        if not is_sealers():
+        if not is_by_the_clock():
             statements.append(statement)
         return await fetch(work, statement, *values)
 
