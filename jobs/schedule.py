@@ -2,31 +2,37 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
 
-from jobs import sessions
+from jobs import ledger, sessions
+from services.ledger import Notary
 from services.work import Office
 
 SWEEP_EVERY = 1.0
-"""Seconds between two looks for overdue sessions; what is recorded and shown does not depend on it."""
+"""Seconds between two looks for overdue sessions and for unsealed rows of the ledger; what is recorded and shown does
+not depend on it."""
 
 RUNS = Counter("evalium_job_runs", "Runs of a job, by outcome.", ["job", "outcome"])
-DONE = Counter("evalium_job_done", "Sessions closed: what the runs of a job have done.", ["job"])
+DONE = Counter("evalium_job_done", "Sessions closed, rows sealed: what the runs of a job have done.", ["job"])
 
 log = structlog.get_logger(__name__)
 
 Job = Callable[[Office], Awaitable[int]]
 
 
-async def run(office: Office, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
+async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
     """Run every job until `stop` is set; a run that has begun is finished first.
 
     A job that fails, for example while the database is away, is logged and tried again at its next turn.
     """
     async with asyncio.TaskGroup() as group:
-        group.create_task(_repeat("sessions.sweep", sessions.sweep, office, stop, interval))
+        sweeping = _repeat("sessions.sweep", sessions.sweep, office, stop, interval)
+        group.create_task(sweeping, name="sessions.sweep")
+        sealing = _repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval)
+        group.create_task(sealing, name="ledger.seal")
 
 
 async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, interval: float) -> None:

@@ -32,6 +32,7 @@ class Capability(StrEnum):
     MESSAGES_READ = "messages.read"
     MESSAGES_MANAGE = "messages.manage"
     JOBS_MANAGE = "jobs.manage"
+    ACTIVITY_EXPORT = "activity.export"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -61,4 +62,5 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.MESSAGES_READ: "See the mails that were sent, what became of them, and the templates.",
     Capability.MESSAGES_MANAGE: "Change the templates of mails.",
     Capability.JOBS_MANAGE: "See background jobs that were given up, and have them tried again.",
+    Capability.ACTIVITY_EXPORT: "Export the activity ledger, and have checkpoints of it signed.",
 }

@@ -18,6 +18,7 @@ from services.attempts import Attempts
 from services.audit import Audit
 from services.credentials import Authority
 from services.idempotency import Answer, Request
+from services.ledger import Notary
 from services.refusals import Forbidden, OutOfScope, Unauthenticated
 from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
@@ -58,6 +59,11 @@ class House:
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
         object.__setattr__(self, "session_writes", SessionWrites(self.office))
+
+    @property
+    def notary(self) -> Notary:
+        """Return who signs the ledger's checkpoints: with a key of its own, derived from the one that signs tokens."""
+        return Notary(self.tokens.secret_for("ledger-checkpoints"))
 
 
 @dataclass(frozen=True, slots=True)

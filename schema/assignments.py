@@ -7,8 +7,9 @@ import strawberry
 
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
-from resolvers import assignments, authoring, identity, sessions
+from resolvers import activity, assignments, authoring, identity, sessions
 from schema.access import Info, ask, says, told
+from schema.activity import Activity
 from schema.assignments_monitor import (
     BucketCounts,
     Monitor,
@@ -194,6 +195,14 @@ class Assignment(Node):
         orders = [(one.field, one.direction is OrderDirection.DESC) for one in order_by or []]
         page = page_request(first, after, last, before)
         return Monitor.of(await assignments.monitor(info.context, self.row, wanted(filter, search), orders, page))
+
+    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    async def activity(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Activity]:
+        """List the ledger's rows."""
+        page = PageRequest(first, after, last, before)
+        return connect(await activity.of_subject(info.context, "assignment", self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: AssignmentRow) -> "Assignment":

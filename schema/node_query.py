@@ -6,10 +6,11 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers import assignments, authoring, identity, messages, nodes, sessions, submissions
+from resolvers import activity, assignments, authoring, identity, messages, nodes, sessions, submissions
 from resolvers.context import Context
 from resolvers.nodes import Find
 from schema.access import Info, ask, says
+from schema.activity import Activity
 from schema.assignments import Assignment, Invitation
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
@@ -31,6 +32,7 @@ def _shown(find: Callable[[Context, UUID], Awaitable[Any]], show: Callable[[Any]
 
 
 KINDS: Final[dict[str, Find[Node]]] = {
+    "Activity": _shown(activity.activity_row, Activity.of),
     "Assignment": _shown(assignments.assignment, Assignment.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),

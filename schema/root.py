@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
@@ -46,6 +47,7 @@ Query = merge_types(
         JobsQuery,
         SignInsQuery,
         ServiceTokensQuery,
+        ActivityQuery,
     ),
 )
 Mutation = merge_types(
@@ -58,6 +60,7 @@ Mutation = merge_types(
         JobsMutation,
         SignInsMutation,
         ServiceTokensMutation,
+        ActivityMutation,
     ),
 )
 Subscription = merge_types("Subscription", (StreamsSubscription,))

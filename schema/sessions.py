@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.sessions import DeliverySession, SessionState
-from resolvers import assignments, identity, sessions
+from resolvers import activity, assignments, identity, sessions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
+from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
@@ -121,6 +122,14 @@ class Session(Node):
     async def submission(self, info: Info) -> Annotated["Submission", strawberry.lazy("schema.submissions")] | None:
         """Show the submission."""
         return await alone(_submissions, info, self)
+
+    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    async def activity(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Activity]:
+        """List the ledger's rows."""
+        page = PageRequest(first, after, last, before)
+        return connect(await activity.of_subject(info.context, "session", self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: DeliverySession) -> "Session":

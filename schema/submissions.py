@@ -12,10 +12,11 @@ from models.submissions import ItemState, Outcome, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
-from resolvers import assignments, authoring, identity, submissions
+from resolvers import activity, assignments, authoring, identity, submissions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
+from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
@@ -206,6 +207,14 @@ class Submission(Node):
     async def score_versions(self, info: Info) -> list[ScoreVersion]:
         """Show the history of scores."""
         return [ScoreVersion.of(row) for row in await submissions.score_versions(info.context, self.row.id)]
+
+    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    async def activity(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Activity]:
+        """List the ledger's rows."""
+        page = PageRequest(first, after, last, before)
+        return connect(await activity.of_subject(info.context, "submission", self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: SubmissionRow) -> "Submission":

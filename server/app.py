@@ -14,7 +14,7 @@ from jobs.worker import Worker
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, mailing, metrics, outbox_pages, rest, sign_ins, web
+from server import health, ledger, mailing, metrics, outbox_pages, rest, sign_ins, web
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
@@ -77,7 +77,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         await hub.start()
         post = mailing.post(settings)
         by_the_clock = [
-            asyncio.create_task(schedule.run(house.office, stop)),
+            asyncio.create_task(schedule.run(house.office, house.notary, stop)),
             asyncio.create_task(house.audit.run(stop)),
         ]
         if settings.worker:
@@ -104,6 +104,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     operations = Operations(schema, make_context, _may_introspect)
     doors = [*rest.routes(operations, authenticate), *sign_ins.routes(operations, authenticate)]
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
+    routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):
         routes += outbox_pages.routes(mailing.outbox(settings))

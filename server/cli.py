@@ -1,4 +1,4 @@
-"""The command line: `evalium serve`, `worker`, `jobs`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`."""
+"""The command line: `evalium serve`, `worker`, `jobs`, `migrate`, `export-activity`, `verify` and others."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import database, demo, doctor, logs, restored, sdl, serving, working
+from server import database, demo, doctor, ledger, logs, restored, sdl, serving, working
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
 from server.viewer import access_token
 from services import demonstration
 from services.jobs_parked import ParkedJob
+from services.ledger import Notary
 from services.refusals import Refusal
 from services.tokens import Tokens
 from services.work import Office
@@ -189,6 +190,42 @@ def print_sdl(
     if not sdl.refresh(check=check):
         typer.echo("graphql/schema.graphql is stale: run 'make sdl', and name a breaking change in CHANGELOG.md.")
         raise typer.Exit(1)
+
+
+@app.command(name="export-activity")
+@_plainly
+def export_activity(
+    tenant: Annotated[UUID, typer.Option(help="Id of the tenant.")],
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("activity.jsonl"),
+) -> None:
+    """Write a tenant's activity ledger to a file that 'evalium verify' can verify without a database."""
+
+    async def act() -> int:
+        async with _database() as address:
+            await database.require_current(address)
+            office = Office(address.app, ring=lambda _topics: None, pool_size=2)
+            try:
+                notary = Notary(Tokens(signing_key(Settings())).secret_for("ledger-checkpoints"))
+                return await ledger.export_to(office, notary, tenant, to)
+            finally:
+                await office.close()
+
+    typer.echo(f"Wrote {asyncio.run(act())} lines to {to}.")
+
+
+@app.command(name="verify")
+@_plainly
+def verify_export(
+    file: Annotated[Path, typer.Argument(help="An exported activity ledger.")],
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
+    key: Annotated[Path | None, typer.Option(help="A copy of /.well-known/evalium-ledger.json.")] = None,
+) -> None:
+    """Verify an exported ledger without a database: 0 intact, 1 broken or unreadable, 3 intact with remarks."""
+    verdict = ledger.verify_files(file, checkpoint or [], key)
+    typer.echo(verdict.message)
+    for remark in verdict.remarks:
+        typer.echo(f"  {remark}")
+    raise typer.Exit(verdict.exit_code)
 
 
 @app.command()

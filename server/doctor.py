@@ -28,6 +28,9 @@ from server.findings import Finding, Health
 from server.postgres_files import carried_programs
 from server.settings import Settings, has_signing_key, signing_key, unknown_variables
 from server.setup_errors import DataDirectoryInUse, SetupError
+from services.ledger import Notary
+from services.ledger_seal import told
+from services.tokens import Tokens
 
 ECHO_CHANNEL = "evalium_doctor"
 PATIENCE_SECONDS = 3.0
@@ -51,6 +54,15 @@ _UNREAD = """
 select count(*) from pg_class
  where relnamespace in (select oid from pg_namespace where nspname in ('public', 'jobs'))
    and relkind in ('r', 'p') and not has_table_privilege($1, oid, 'SELECT')
+"""
+_UNSEALED = """
+select count(*) from activity a where a.at < now() - interval '1 minute'
+   and not exists (select from activity_seals s where s.tenant_id = a.tenant_id and s.id = a.id)
+"""
+_NEWEST_CHECKPOINTS = """
+select distinct on (c.tenant_id) c.*, s.hash from activity_checkpoints c
+  left join activity_seals s on s.tenant_id = c.tenant_id and s.position = c.count
+ where c.key_id = $1 order by c.tenant_id, c.number desc
 """
 _AHEAD = "select exists (select from session_events where xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
 _FIND_TRANSACTION = (
@@ -252,7 +264,8 @@ async def _operator_view(settings: Settings, dsn: str) -> list[Finding]:
         if admin_dsn is None:
             return []
         async with connected(admin_dsn) as admin:
-            return [*await _long_transactions(admin), *await _replicas(admin), *await _restored(admin)]
+            found = [*await _long_transactions(admin), *await _replicas(admin), *await _restored(admin)]
+            return [*found, *await _ledger(settings, admin)]
     except (SetupError, asyncpg.PostgresError) as error:
         return [
             Finding("administrator's view", Health.WARN, f"Not possible: {error}.", "Use an administrator's login.")
@@ -298,6 +311,24 @@ async def _restored(admin: Connection) -> list[Finding]:
         message = "Events carry transaction ids that this cluster has not reached: streams do not show them."
         return [Finding("restored rows", Health.FAIL, message, "Stop the service, then: evalium restored")]
     return [Finding("restored rows", Health.OK, "Every event is where streams read it.")]
+
+
+async def _ledger(settings: Settings, admin: Connection) -> list[Finding]:
+    """See whether rows wait long for their seal, and whether each tenant's newest checkpoint fits its chain."""
+    if not await admin.fetchval("select to_regclass('public.activity_checkpoints') is not null"):
+        return []
+    name, waiting = "ledger", await admin.fetchval(_UNSEALED)
+    if waiting:
+        message = f"{waiting} ledger rows have waited for their seal for more than a minute."
+        return [Finding(name, Health.WARN, message, "Start the service, or see which transaction stays open.")]
+    if has_signing_key(settings):
+        notary = Notary(Tokens(signing_key(settings)).secret_for("ledger-checkpoints"))
+        for row in await admin.fetch(_NEWEST_CHECKPOINTS, notary.key_id):
+            if row["hash"] != row["head"] or not told(row).is_signed_by(notary.public):
+                message = f"Checkpoint {row['number']} of tenant {row['tenant_id']} does not fit its chain."
+                advice = "Export it, and verify it with a checkpoint that was kept elsewhere: docs/guides/ledger.md"
+                return [Finding(name, Health.FAIL, message, advice)]
+    return [Finding(name, Health.OK, "Every row is sealed; the newest checkpoints fit.")]
 
 
 async def _redis(url: str) -> Finding:

@@ -37,6 +37,7 @@ _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _KNOWN_PATHS = frozenset(
     {
         "/",
+        "/api/v1/activity/export",
         "/api/v1/assignments/redeem",
         "/auth/login",
         "/auth/verify",

@@ -137,7 +137,8 @@ class Audit:
     def _end(self, window: _Window) -> None:
         """Note how often an event of a window came again."""
         if window.more:
-            after = (window.note.columns["after"] or {}) | {"count": window.more, "seconds": window.seconds}
+            told: dict[str, Any] = window.note.columns["after"] or {}
+            after: dict[str, Any] = told | {"count": window.more, "seconds": window.seconds}
             self._keep(replace(window.note, id=uuid7(), columns=window.note.columns | {"after": after}))
 
     def _settle(self, *, close: bool) -> None:

@@ -74,7 +74,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         "auditor",
         "Auditor",
         "Reads everything, the ledger included, and changes nothing.",
-        _READ | {C.ACTIVITY_READ, C.MESSAGES_READ},
+        _READ | {C.ACTIVITY_READ, C.ACTIVITY_EXPORT, C.MESSAGES_READ},
     ),
     _role("viewer", "Viewer", "Sees which evaluations and assignments there are.", set(_SEE)),
     _role(

@@ -12,8 +12,11 @@ from jobs import schedule, sessions
 from models.idempotency import IdempotencyKey
 from models.sessions import SessionState
 from services.idempotency import Request, once
+from services.ledger import Notary
 from services.work import Office
 from tests.factories import sessions as factory
+
+NOTARY = Notary(bytes(32))
 
 
 async def until(condition, seconds=20):
@@ -26,7 +29,7 @@ async def test_overdue_sessions_are_closed_while_it_runs_and_it_stops_when_told(
     sitting = await factory.sitting(world)
     candidate = await sitting.candidate(time_limit=timedelta(seconds=1), grace=0)
     stop = asyncio.Event()
-    running = asyncio.create_task(schedule.run(office, stop, 0.05))
+    running = asyncio.create_task(schedule.run(office, NOTARY, stop, 0.05))
 
     async def closed():
         return (await candidate.row()).state == SessionState.EXPIRED
@@ -52,7 +55,7 @@ async def test_a_failing_job_is_logged_and_tried_again(office, monkeypatch):
     monkeypatch.setattr(sessions, "sweep", broken)
     stop = asyncio.Event()
     with structlog.testing.capture_logs() as logs:
-        running = asyncio.create_task(schedule.run(office, stop, 0.01))
+        running = asyncio.create_task(schedule.run(office, NOTARY, stop, 0.01))
 
         async def thrice():
             return turns >= 3

@@ -141,6 +141,8 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"name": "Results", "capabilities": ["submissions.read"], "expiresAt": w.expires_at},
     ),
     "ServiceTokenRevoke": ("integrator", lambda w: {"id": w.service_token, "reason": "Not needed any more."}),
+    "ActivityCheckpointCreate": ("auditor", lambda _w: {}),
+    "ActivityExport": ("auditor", lambda _w: {"filter": {"act": "role."}, "most": 50}),
 }
 """Document, who acts, and with which input; they run in this order."""
 

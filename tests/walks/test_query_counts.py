@@ -67,6 +67,12 @@ NESTED = {
 }
 
 
+def is_by_the_clock() -> bool:
+    """Whether a statement is that of a job or of the metrics of the same process, which run beside a request."""
+    task = asyncio.current_task()
+    return task is not None and task.get_name() in {"ledger.seal", "sessions.sweep", "metrics"}
+
+
 @contextmanager
 def counted(live: Live) -> Iterator[list[str]]:
     """Collect the statements that the service sends while the block runs."""
@@ -75,12 +81,14 @@ def counted(live: Live) -> Iterator[list[str]]:
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
+        if not is_by_the_clock():
+            statements.append(statement)
 
     fetch = Work.fetch
 
     async def fetched(work: Work, statement: str, *values: Any) -> Any:
-        statements.append(statement)
+        if not is_by_the_clock():
+            statements.append(statement)
         return await fetch(work, statement, *values)
 
     event.listen(engine, "after_cursor_execute", note)

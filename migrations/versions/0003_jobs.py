@@ -4,16 +4,16 @@ The statements are those that pgqueuer 1.6.0 emits for a durable installation (`
 them). Its trigger and the function behind it are left out: a NOTIFY in the transaction of a change makes commits queue
 up behind one another. The doorbell rings after the commit instead.
 
-Revision ID: 0020
-Revises: 0001
+Revision ID: 0003
+Revises: 0002
 """
 
 from alembic import op
 
 from migrations import capabilities
 
-revision = "0020"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

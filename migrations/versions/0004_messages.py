@@ -1,7 +1,7 @@
 """Mail: templates of tenants, messages, and what became of each.
 
-Revision ID: 0021
-Revises: 0020
+Revision ID: 0004
+Revises: 0003
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from alembic import op
 from migrations import capabilities
 from migrations.isolation import append_only, isolate
 
-revision = "0021"
-down_revision = "0020"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

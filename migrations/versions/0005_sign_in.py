@@ -1,7 +1,7 @@
 """Signing in and tokens: links, signed-in browsers, refresh tokens, service tokens, and counters of attempts.
 
-Revision ID: 0030
-Revises: 0021
+Revision ID: 0005
+Revises: 0004
 """
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql
 from migrations import capabilities
 from migrations.isolation import isolate
 
-revision = "0030"
-down_revision = "0021"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
