@@ -142,9 +142,7 @@ async def record_membership(work: Work, user_ids: Sequence[UUID]) -> None:
 
 async def _change(work: Work, org_unit_id: UUID, user_ids: Sequence[UUID | None], *, joining: bool) -> Answer:
     if not 1 <= len(user_ids) <= MOST_MEMBERS:
-        raise InvalidInput(
-            f"There are {len(user_ids)} people; a request takes 1 to {MOST_MEMBERS}.", path=["userIds"]
-        )
+        raise InvalidInput(f"There are {len(user_ids)} people; a request takes 1 to {MOST_MEMBERS}.", path=["userIds"])
     await roles_held.lock(work)
     roles_held.require_at(await roles_held.of_actor(work), {Capability.USERS_MANAGE}, org_unit_id)
     unit = await _require(work, org_unit_id)

@@ -1,4 +1,4 @@
-"""Roles: named sets of capabilities. System roles are fixed; everything else is the tenant's own (domain.md section 3)."""
+"""Roles: named sets of capabilities; system roles are fixed, others are the tenant's own (domain.md section 3)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -181,8 +181,8 @@ def _require_apart(wanted: frozenset[Capability]) -> None:
 
 
 async def _free_name(work: Work, name: str, *, but: UUID | None = None) -> str:
-    found = await work.session.scalar(select(Role.id).where(func.lower(Role.name) == func.lower(name), *([] if but is None else [Role.id != but])))
-    if found is not None:
+    others = [] if but is None else [Role.id != but]
+    if await work.session.scalar(select(Role.id).where(func.lower(Role.name) == func.lower(name), *others)):
         raise AlreadyExists(f"There is a role called '{name}' already.", path=["name"])
     return name
 

@@ -150,9 +150,7 @@ async def _check_end(work: Work, expires_at: datetime | None, path: Sequence[str
         raise InvalidInput(f"The grant would have ended already, at {expires_at.isoformat()}.", path=path)
 
 
-async def _refuse_repetition(
-    work: Work, user: User, role: Role, wanted: Wanted, path: Sequence[str | int]
-) -> None:
+async def _refuse_repetition(work: Work, user: User, role: Role, wanted: Wanted, path: Sequence[str | int]) -> None:
     place = UserRole.org_unit_id
     same = place.is_(None) if wanted.org_unit_id is None else place == wanted.org_unit_id
     held = select(UserRole.id).where(

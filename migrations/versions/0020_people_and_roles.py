@@ -72,7 +72,7 @@ def upgrade() -> None:
 
 
 def let_submissions_move() -> None:
-    """A submission may follow its person into the one who was kept, and goes nowhere else."""
+    """Let a submission follow its person into the one who was kept, and nowhere else."""
     op.execute("drop trigger append_only on submissions")
     op.execute(
         "create trigger append_only before update on submissions for each row when "
@@ -90,7 +90,9 @@ def let_submissions_move() -> None:
 def write_baselines() -> None:
     """Record everybody's rights in each tenant: what was granted before is not told completely by the ledger."""
     connection = op.get_bind()
-    with past_row_policies("tenants", "roles", "role_capabilities", "user_roles", "users", "user_org_units", "activity"):
+    with past_row_policies(
+        "tenants", "roles", "role_capabilities", "user_roles", "users", "user_org_units", "activity"
+    ):
         for row in connection.execute(sa.text(BASELINE)).all():
             record(connection, row.tenant_id, "rights.recorded", ("tenant", row.tenant_id), None, row.baseline)
 
