@@ -9,7 +9,7 @@ and the roles into `services.system_roles`; a test compares them for a tenant th
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -78,7 +78,7 @@ def record(
 
 
 @contextmanager
-def past_row_policies(*tables: str) -> Iterator[None]:
+def past_row_policies(*tables: str) -> Generator[None]:
     """Let the owner, who migrates, past the row policies of these tables; nobody else can reach them meanwhile."""
     for table in tables:
         op.execute(f"alter table {table} no force row level security")

@@ -130,7 +130,7 @@ async def _change(work: Work, group_id: UUID, user_ids: Sequence[UUID | None], *
     if changed:
         act = "group.members_added" if joining else "group.members_removed"
         told = {"members": sorted(map(str, changed))}
-        work.record(act, ("group", group_id), **({"after": told} if joining else {"before": told}))
+        work.record(act, ("group", group_id), before=None if joining else told, after=told if joining else None)
     return {"group": str(group_id), "rows": [org_units.answered(row) for row in rows]}
 
 

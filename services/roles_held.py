@@ -19,6 +19,7 @@ from services.viewer import Via
 from services.work import Work
 
 ADMINISTRATOR = "tenant_admin"
+NONE: frozenset[Capability] = frozenset()
 NOTHING: Mapping[UUID, frozenset[Capability]] = MappingProxyType({})
 
 
@@ -31,7 +32,7 @@ class Holding:
 
     def at(self, org_unit_id: UUID | None) -> frozenset[Capability]:
         """Return what is held in an org unit, or in the whole tenant when none is named."""
-        return self.everywhere | (self.within.get(org_unit_id, frozenset()) if org_unit_id else frozenset())
+        return self.everywhere if org_unit_id is None else self.everywhere | self.within.get(org_unit_id, NONE)
 
     def lacks(self, other: "Holding") -> frozenset[Capability]:
         """Return what the other one holds somewhere that this one does not hold there."""

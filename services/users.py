@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select
@@ -70,7 +71,7 @@ async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[User]:
     return await paged(work, statement, [Order(User.search_name), Order(User.id)], page)
 
 
-def _members(statement: Select[tuple[User]], wanted: Filter) -> Select[tuple[User]]:
+def _members(statement: Select[Any], wanted: Filter) -> Select[Any]:
     """Narrow to the members of an org unit and a group, and to the holders of a role."""
     if wanted.org_unit_id is not None:
         of_unit = select(UserOrgUnit.user_id).where(UserOrgUnit.org_unit_id == wanted.org_unit_id)

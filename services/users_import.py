@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -94,7 +94,7 @@ def parse(text: str) -> list[Row]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     rows: list[Row] = []
     try:
-        header = [cell.strip().casefold() for cell in next(reader, [])]
+        header = [cell.strip().casefold() for cell in next(reader, cast("list[str]", []))]
         _check_header(header)
         for cells in reader:
             if not any(cell.strip() for cell in cells):

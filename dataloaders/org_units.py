@@ -1,0 +1,19 @@
+"""Org units by id, and how many people they have."""
+
+from uuid import UUID
+
+from models.identity import OrgUnit
+from services import org_units
+from services.work import Work
+
+
+async def by_id(work: Work, ids: list[UUID]) -> list[OrgUnit | None]:
+    """Return org units by id."""
+    found = await org_units.by_ids(work, ids)
+    return [found.get(key) for key in ids]
+
+
+async def member_counts(work: Work, ids: list[UUID]) -> list[int]:
+    """Return how many people work in each org unit."""
+    found = await org_units.member_counts(work, ids)
+    return [found.get(key, 0) for key in ids]
