@@ -16,6 +16,7 @@ SCOPE_ALL = "(select coalesce(current_setting('app.scope_all', true), '') = 'on'
 
 NARROWINGS = {
     "org_unit": f"org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
+    "unit_if_any": f"org_unit_id is null or org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
     "staff_only": f"{SESSION} is null",
     "own_session": f"{SESSION} is null or session_id = {SESSION}",
     "self_session": f"{SESSION} is null or id = {SESSION}",

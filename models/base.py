@@ -51,6 +51,9 @@ class Narrowing(StrEnum):
     ORG_UNIT = "org_unit"
     """The row is a resource: visible in its own org unit, or everywhere with `scope_all`."""
 
+    UNIT_IF_ANY = "unit_if_any"
+    """The row may belong to an org unit: if it does, it is visible as a resource is, if not, in the whole tenant."""
+
     STAFF_ONLY = "staff_only"
     """Nothing for a candidate's session token."""
 

@@ -28,6 +28,9 @@ class Capability(StrEnum):
     PROGRAMMES_READ = "programmes.read"
     PROGRAMMES_MANAGE = "programmes.manage"
     ACTIVITY_READ = "activity.read"
+    MESSAGES_READ = "messages.read"
+    MESSAGES_MANAGE = "messages.manage"
+    JOBS_MANAGE = "jobs.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -53,4 +56,7 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.PROGRAMMES_READ: "See programmes and enrolments.",
     Capability.PROGRAMMES_MANAGE: "Define programmes and enrol people.",
     Capability.ACTIVITY_READ: "Read the activity ledger.",
+    Capability.MESSAGES_READ: "See the mails that were sent, what became of them, and the templates.",
+    Capability.MESSAGES_MANAGE: "Change the templates of mails.",
+    Capability.JOBS_MANAGE: "See background jobs that were given up, and have them tried again.",
 }

@@ -25,3 +25,8 @@ def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
 def rights(tenant_id: UUID) -> Topic:
     """Who may do what in a tenant: rung whenever roles, grants or people change."""
     return _topic("rights", tenant_id)
+
+
+def jobs() -> Topic:
+    """What waits in the queue of background jobs."""
+    return _topic("jobs")

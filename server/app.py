@@ -21,6 +21,7 @@ from server.persisted import Documents
 from server.settings import Settings, metrics_folder, signing_key
 from server.viewer import viewer_of
 from services.tokens import Tokens
+from services.vault import Vault
 from services.viewer import Via, Viewer
 from services.work import Office
 
@@ -44,7 +45,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     hub = Hub.over(address.app_dsn, redis_url=redis)
     tokens = Tokens(signing_key(settings))
     house = House(
-        office=Office(address.app, ring=hub.ring),
+        office=Office(address.app, ring=hub.ring, vault=Vault.of(tokens)),
         hub=hub,
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),

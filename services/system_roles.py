@@ -67,10 +67,14 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.SESSIONS_READ,
             C.SUBMISSIONS_READ,
             C.PROGRAMMES_MANAGE,
+            C.MESSAGES_READ,
         },
     ),
     _role(
-        "auditor", "Auditor", "Reads everything, the ledger included, and changes nothing.", _READ | {C.ACTIVITY_READ}
+        "auditor",
+        "Auditor",
+        "Reads everything, the ledger included, and changes nothing.",
+        _READ | {C.ACTIVITY_READ, C.MESSAGES_READ},
     ),
     _role("viewer", "Viewer", "Sees which evaluations and assignments there are.", set(_SEE)),
     _role(

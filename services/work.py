@@ -30,6 +30,7 @@ from sqlalchemy.pool import QueuePool
 from models.activity import Activity
 from realtime.topics import Topic
 from services.refusals import InProgress
+from services.vault import Vault
 from services.viewer import Viewer
 
 R = TypeVar("R")
@@ -81,12 +82,20 @@ def _hand_over_variables(session: Session, _transaction: SessionTransaction, con
 class Work:
     """One transaction as one viewer. Services flush; leaving the work commits."""
 
-    def __init__(self, session: AsyncSession, viewer: Viewer) -> None:
+    def __init__(self, session: AsyncSession, viewer: Viewer, vault: Vault | None = None) -> None:
         self.session = session
         self.viewer = viewer
+        self._vault = vault
         self.topics: set[Topic] = set()
         self.committing = False
         self._driver: Any = None
+
+    @property
+    def vault(self) -> Vault:
+        """What seals a secret for a job; an office that was opened without a key has none."""
+        if self._vault is None:
+            raise RuntimeError("This office was opened without a vault, so it cannot keep secrets for jobs.")
+        return self._vault
 
     async def now(self) -> datetime:
         """Return the database's clock at this statement; every rule about time uses it."""
@@ -170,8 +179,10 @@ class Office:
         ring: Callable[[Iterable[Topic]], None],
         pool_size: int = 16,
         clock_shift: timedelta = timedelta(0),
+        vault: Vault | None = None,
     ) -> None:
         self._ring = ring
+        self._vault = vault
         self._shift = clock_shift
         self._engine: AsyncEngine = create_async_engine(
             url,
@@ -218,7 +229,7 @@ class Office:
     async def work(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
         """Open a writing transaction; leaving it commits and rings, an exception rolls everything back."""
         async with self._session(self._engine, viewer) as session:
-            work = Work(session, viewer)
+            work = Work(session, viewer, self._vault)
             yield work
             await session.flush()
             work.committing = True
@@ -230,7 +241,7 @@ class Office:
     async def snapshot(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
         """Open a read-only transaction that sees one consistent state throughout."""
         async with self._session(self._snapshots, viewer) as session:
-            yield Work(session, viewer)
+            yield Work(session, viewer, self._vault)
 
     async def perform(self, viewer: Viewer, act: Callable[[Work], Awaitable[R]], *, repeatable: bool = False) -> R:
         """Run `act` in a work and commit; try again when the database rolled it back or the connection broke.

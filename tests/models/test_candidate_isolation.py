@@ -8,6 +8,7 @@ from server.addresses import DatabaseAddress
 from services.sessions_answers import save_answer
 from services.sessions_events import Reported, ReportedKind, record_events
 from services.sessions_expiry import submit
+from services.vault import Vault
 from services.work import Office
 from tests.factories import sessions as factory
 from tests.factories import tenants
@@ -28,7 +29,7 @@ VISIBLE_TO_ALL_OF_A_TENANT = {"tenants"}
 @pytest.fixture(scope="module")
 async def candidates(database: DatabaseAddress):
     """Two candidates of one assignment, both with answers, telemetry and a submission."""
-    office = Office(database.app, ring=lambda _topics: None, pool_size=4)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=4, vault=Vault(bytes(32)))
     world = await tenants.found(office)
     sitting = await factory.sitting(world)
     both = [await sitting.candidate(), await sitting.candidate()]

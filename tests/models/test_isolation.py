@@ -136,11 +136,11 @@ async def attempt(connection, scene, query: str, *values: object) -> tuple[int, 
 def hides(table, scene: str) -> bool:
     narrow = {str(n) for n in table.info["narrow"]}
     if scene in ("other org unit", "no org unit"):
-        return "org_unit" in narrow
+        return bool(narrow & {"org_unit", "unit_if_any"})
     if scene == "another candidate":
         return bool(narrow & {"staff_only", "own_session", "self_session"})
     if scene == "candidate of another org unit":
-        return bool(narrow & {"staff_only", "org_unit"})
+        return bool(narrow & {"staff_only", "org_unit", "unit_if_any"})
     return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.addresses import DatabaseAddress
+from services.vault import Vault
 from services.work import Office
 from tests.factories import tenants
 from tests.realtime.wires import PostgresWire, RedisWire, until
@@ -56,7 +57,7 @@ async def tidy() -> AsyncIterator[None]:
 
 @pytest.fixture(scope="module")
 async def office(database: DatabaseAddress) -> AsyncIterator[Office]:
-    office = Office(database.app, ring=lambda _topics: None, pool_size=24)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=24, vault=Vault(bytes(32)))
     yield office
     await office.close()
 

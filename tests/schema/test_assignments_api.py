@@ -17,6 +17,7 @@ from schema.root import schema
 from server.addresses import DatabaseAddress
 from services import sessions, sessions_expiry
 from services.tokens import TokenType
+from services.vault import Vault
 from services.viewer import Viewer
 from services.work import Office
 from tests.factories import assignments as factory
@@ -80,7 +81,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 async def office(database: DatabaseAddress) -> AsyncIterator[Office]:
-    office = Office(database.app, ring=lambda _topics: None, pool_size=24)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=24, vault=Vault(bytes(32)))
     yield office
     await office.close()
 

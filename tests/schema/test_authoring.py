@@ -7,6 +7,7 @@ from graphql import parse
 from models.base import uuid7
 from schema import guard_shape
 from server.addresses import DatabaseAddress
+from services.vault import Vault
 from services.work import Office
 from tests.factories import authoring as make
 from tests.factories import tenants
@@ -46,7 +47,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 async def office(database: DatabaseAddress) -> AsyncIterator[Office]:
-    office = Office(database.app, ring=lambda _topics: None, pool_size=8)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=8, vault=Vault(bytes(32)))
     yield office
     await office.close()
 

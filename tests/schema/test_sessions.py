@@ -13,6 +13,7 @@ from models.base import uuid7
 from models.identity import OrgUnit
 from schema.root import schema
 from services.policy import FeedbackMode
+from services.vault import Vault
 from services.viewer import Via, Viewer
 from services.work import Office
 from tests.factories import sessions as factory
@@ -47,7 +48,7 @@ CANDIDATES_TYPES = {
 
 @pytest.fixture(scope="module")
 async def office(database):
-    office = Office(database.app, ring=lambda _topics: None, pool_size=8)
+    office = Office(database.app, ring=lambda _topics: None, pool_size=8, vault=Vault(bytes(32)))
     yield office
     await office.close()
 

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.addresses import DatabaseAddress
+from services.vault import Vault
 from services.work import Office
 from tests.factories import tenants
 
@@ -15,7 +16,7 @@ async def rung() -> list:
 
 @pytest.fixture(scope="module")
 async def office(database: DatabaseAddress, rung: list) -> AsyncIterator[Office]:
-    office = Office(database.app, ring=lambda topics: rung.extend(sorted(topics)), pool_size=24)
+    office = Office(database.app, ring=lambda topics: rung.extend(sorted(topics)), pool_size=24, vault=Vault(bytes(32)))
     yield office
     await office.close()
 

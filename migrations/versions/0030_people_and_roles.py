@@ -1,7 +1,7 @@
 """People and roles: merged persons, archived org units, prefix search, and a baseline of everybody's rights.
 
-Revision ID: 0020
-Revises: 0001
+Revision ID: 0030
+Revises: 0021
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from migrations.capabilities import past_row_policies, record
 
-revision = "0020"
-down_revision = "0001"
+revision = "0030"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
