@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from models.identity import Group
+from models.identity import Group, User
 from services import groups
+from services.paging import Page, PageRequest
 from services.work import Work
 
 
@@ -17,3 +18,12 @@ async def member_counts(work: Work, ids: list[UUID]) -> list[int]:
     """Return how many people are in each group."""
     found = await groups.member_counts(work, ids)
     return [found.get(key, 0) for key in ids]
+
+
+async def members(work: Work, wanted: list[tuple[UUID, PageRequest]]) -> list[Page[User]]:
+    """Return a page of the people of each; those of one kind of page are read together."""
+    together: dict[PageRequest, list[UUID]] = {}
+    for key, page in wanted:
+        together.setdefault(page, []).append(key)
+    found = {page: await groups.members(work, keys, page) for page, keys in together.items()}
+    return [found[page][key] for key, page in wanted]

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
+from dataloaders import org_units as loaders
 from models.capabilities import Capability
 from models.identity import OrgUnit
-from resolvers import org_units
 from resolvers.access import requires
 from resolvers.context import Context
 from services import access_explain
@@ -26,4 +26,4 @@ async def access_explain_query(
 
 async def org_unit(context: Context, org_unit_id: UUID | None) -> OrgUnit | None:
     """Return the org unit that an explanation is about."""
-    return None if org_unit_id is None else await org_units.org_unit(context, org_unit_id)
+    return None if org_unit_id is None else await context.loaders.of(loaders.by_id).load(org_unit_id)

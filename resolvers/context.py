@@ -36,6 +36,7 @@ class House:
     hub: Hub
     tokens: Tokens
     cursor_secret: bytes
+    site: str = "http://127.0.0.1:8000"
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
     attempts: Attempts = field(default_factory=Attempts)

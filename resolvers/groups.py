@@ -32,7 +32,7 @@ async def group(context: Context, group_id: UUID) -> Group | None:
 @requires(Capability.USERS_READ)
 async def members_page(context: Context, group_id: UUID, page: PageRequest) -> Page[User]:
     """List who is in a group."""
-    return await context.read(groups.members, group_id, page)
+    return await context.loaders.of(loaders.members).load((group_id, page))
 
 
 @requires(Capability.USERS_READ)

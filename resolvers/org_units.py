@@ -40,7 +40,7 @@ async def org_unit(context: Context, org_unit_id: UUID) -> OrgUnit | None:
 @requires(Capability.USERS_READ)
 async def members_page(context: Context, org_unit_id: UUID, page: PageRequest) -> Page[User]:
     """List who works in an org unit."""
-    return await context.read(org_units.members, org_unit_id, page)
+    return await context.loaders.of(loaders.members).load((org_unit_id, page))
 
 
 @requires(Capability.USERS_READ)

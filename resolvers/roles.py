@@ -5,10 +5,11 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from dataloaders import org_units as org_unit_loaders
 from dataloaders import roles as loaders
 from models.capabilities import Capability
 from models.identity import OrgUnit, Role, User, UserRole
-from resolvers import org_units, users
+from resolvers import users
 from resolvers.access import requires
 from resolvers.context import Context
 from resolvers.users import Possible
@@ -72,7 +73,8 @@ async def role_of_grant(context: Context, grant: UserRole) -> Role | None:
 
 async def place(context: Context, grant: UserRole) -> OrgUnit | None:
     """Return the org unit that a grant is bound to."""
-    return None if grant.org_unit_id is None else await org_units.org_unit(context, grant.org_unit_id)
+    unit = grant.org_unit_id
+    return None if unit is None else await context.loaders.of(org_unit_loaders.by_id).load(unit)
 
 
 async def giver(context: Context, grant: UserRole) -> User | None:

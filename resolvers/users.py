@@ -80,7 +80,7 @@ async def user_invite(context: Context, given: users.Invited, key: str | None) -
     """Invite somebody."""
 
     async def act(work: Work) -> Answer:
-        return await users.invite(work, given)
+        return await users.invite(work, given, context.house.site)
 
     return await changed(context, "userInvite", key, asdict(given), act)
 

@@ -36,14 +36,14 @@ async def users_import_preview(context: Context, text: str, existing: Existing) 
 
 @requires(Capability.USERS_MANAGE)
 async def users_import_act(
-    context: Context, text: str, existing: Existing, reason: str | None, key: str | None
+    context: Context, text: str, existing: Existing, reason: str | None, key: str | None, *, welcome: bool
 ) -> list[Imported]:
     """Import people, row by row."""
 
     async def act(work: Work) -> Answer:
-        return await users_import_run.run(work, text, existing, reason)
+        return await users_import_run.run(work, text, existing, reason, context.house.site if welcome else None)
 
-    given = {"csv": text, "existing": existing, "reason": reason}
+    given = {"csv": text, "existing": existing, "reason": reason, "welcome": welcome}
     answer = await context.write("usersImport", key, given, act)
     ids = [UUID(row["user"]) for row in answer["rows"] if row["user"]]
     found = dict(zip(ids, await users.people(context, ids), strict=True))

@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from schema.access_explain import AccessExplainQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
@@ -13,11 +14,16 @@ from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
+from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
 from schema.problems import CASES
 from schema.question_keys import KEYS
+from schema.roles import RolesQuery
+from schema.roles_acts import RolesMutation
 from schema.sessions import SessionsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
+from schema.users import UsersQuery
+from schema.users_acts import UsersMutation
 
 UUID_SCALAR = strawberry.scalar(
     name="UUID",
@@ -31,6 +37,9 @@ Query = merge_types(
     "Query",
     (
         IdentityQuery,
+        UsersQuery,
+        RolesQuery,
+        AccessExplainQuery,
         NodeQuery,
         AuthoringQuery,
         AssignmentsQuery,
@@ -40,7 +49,18 @@ Query = merge_types(
         MySessionQuery,
     ),
 )
-Mutation = merge_types("Mutation", (AuthoringMutation, AssignmentsMutation, MySessionMutation))
+Mutation = merge_types(
+    "Mutation",
+    (
+        UsersMutation,
+        OrgUnitsMutation,
+        GroupsMutation,
+        RolesMutation,
+        AuthoringMutation,
+        AssignmentsMutation,
+        MySessionMutation,
+    ),
+)
 Subscription = merge_types("Subscription", (StreamsSubscription,))
 
 schema = EvaliumSchema(

@@ -49,6 +49,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         hub=hub,
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),
+        site=(settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/"),
     )
 
     async def authenticate(token: str | None) -> Viewer:

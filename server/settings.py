@@ -55,6 +55,15 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_PORT",
         description="TCP port to listen on; 0 lets the system choose a free one.",
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$",
+        validation_alias="EVALIUM_PUBLIC_URL",
+        description=(
+            "Where people reach the service, such as https://exams.example.org; links in mails begin with it. Without it "
+            "they lead to EVALIUM_HOST and EVALIUM_PORT."
+        ),
+    )
     data: Annotated[Path, AfterValidator(_absolute)] = Field(
         default=Path(".data"),
         validate_default=True,

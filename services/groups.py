@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -13,7 +14,7 @@ from models.capabilities import Capability
 from models.identity import Group, GroupMember, User
 from services import org_units, plain, roles_held, words
 from services.idempotency import Answer
-from services.paging import Order, Page, PageRequest, paged
+from services.paging import Order, Page, PageRequest, paged, paged_each
 from services.refusals import AlreadyExists, InvalidInput, NotFound, StillInUse
 from services.work import Work
 
@@ -44,10 +45,12 @@ async def of_users(work: Work, user_ids: Sequence[UUID]) -> dict[UUID, list[Grou
     return found
 
 
-async def members(work: Work, group_id: UUID, page: PageRequest) -> Page[User]:
-    """List who is in a group, by name."""
-    statement = select(User).join(GroupMember, GroupMember.user_id == User.id).where(GroupMember.group_id == group_id)
-    return await paged(work, statement, [Order(User.search_name), Order(User.id)], page)
+async def members(work: Work, ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[User]]:
+    """List who is in each of these, by name: one page for each, all with one statement."""
+    statement = select(*plain.columns(User)).join(GroupMember, GroupMember.user_id == User.id)
+    orders = [Order(User.search_name), Order(User.id)]
+    pages = await paged_each(work, statement, GroupMember.group_id, ids, orders, page)
+    return {key: replace(one, rows=[plain.row(User, row) for row in one.rows]) for key, one in pages.items()}
 
 
 async def member_counts(work: Work, ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from models.capabilities import Capability
 from models.identity import OrgUnit, User, UserOrgUnit, UserStatus
 from services import plain, roles, roles_held, words
 from services.idempotency import Answer
-from services.paging import Order, Page, PageRequest, paged
+from services.paging import Order, Page, PageRequest, paged, paged_each
 from services.refusals import AlreadyExists, InvalidInput, NotFound, Refusal, StateDrift, StillInUse
 from services.work import Work
 
@@ -49,11 +50,12 @@ async def of_users(work: Work, user_ids: Sequence[UUID]) -> dict[UUID, list[OrgU
     return found
 
 
-async def members(work: Work, org_unit_id: UUID, page: PageRequest) -> Page[User]:
-    """List who works in an org unit, by name."""
-    statement = select(User).join(UserOrgUnit, UserOrgUnit.user_id == User.id)
-    statement = statement.where(UserOrgUnit.org_unit_id == org_unit_id)
-    return await paged(work, statement, [Order(User.search_name), Order(User.id)], page)
+async def members(work: Work, ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[User]]:
+    """List who is in each of these, by name: one page for each, all with one statement."""
+    statement = select(*plain.columns(User)).join(UserOrgUnit, UserOrgUnit.user_id == User.id)
+    orders = [Order(User.search_name), Order(User.id)]
+    pages = await paged_each(work, statement, UserOrgUnit.org_unit_id, ids, orders, page)
+    return {key: replace(one, rows=[plain.row(User, row) for row in one.rows]) for key, one in pages.items()}
 
 
 async def member_counts(work: Work, ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.base import uuid7
 from models.capabilities import Capability
-from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
-from services import org_units, roles, roles_grants, roles_held, words
+from models.identity import GroupMember, Tenant, User, UserOrgUnit, UserRole, UserStatus
+from services import messages, org_units, roles, roles_grants, roles_held, words
 from services.idempotency import Answer
 from services.identity import normal_email
 from services.paging import Order, Page, PageRequest, paged
@@ -85,10 +85,10 @@ def _members(statement: Select[Any], wanted: Filter) -> Select[Any]:
     return statement
 
 
-async def invite(work: Work, given: Invited) -> Answer:
-    """Add somebody who may sign in from now on, in org units and with roles; roles need a reason.
+async def invite(work: Work, given: Invited, site: str) -> Answer:
+    """Add somebody who may sign in from now on, in org units and with roles, and have a welcome mailed.
 
-    Refuses an address that somebody has, and everything that the actor cannot give.
+    Roles need a reason; `site` is where to sign in. Refuses an address that somebody has, and everything that the actor cannot give.
     """
     email = normal_email(given.email)
     name = words.name(given.display_name, path=["displayName"])
@@ -107,7 +107,23 @@ async def invite(work: Work, given: Invited) -> Answer:
     work.record("user.invited", ("user", user.id), after=after)
     for index, wanted in enumerate(given.roles):
         await roles_grants.give(work, held, user, wanted, why or "", path=["roles", index])
+    await welcome(work, [user], site)
     return {"user": str(user.id)}
+
+
+async def welcome(work: Work, people: Sequence[User], site: str) -> None:
+    """Queue the mail that says where to sign in, for each of these people."""
+    tenant = (await work.session.scalars(select(Tenant.name))).one()
+    given = {"tenant_name": tenant, "link": site, "invited_by": work.viewer.name}
+    drafts = [
+        messages.Draft(
+            messages.Recipient(user.email, user.display_name),
+            given | {"person_name": user.display_name},
+            ("user", user.id),
+        )
+        for user in people
+    ]
+    await messages.send_all(work, "welcome", drafts)
 
 
 async def update(work: Work, user_id: UUID, change: Change) -> Answer:

@@ -9,16 +9,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.base import uuid7
 from models.identity import User, UserRole, UserStatus
-from services import groups, org_units, roles, roles_grants, roles_held, users_import, words
+from services import groups, org_units, roles, roles_grants, roles_held, users, users_import, words
 from services.idempotency import Answer
 from services.users_import import Action, Existing, Planned
 from services.work import Work
 
 
-async def run(work: Work, text: str, existing: Existing, reason: str | None) -> Answer:
+async def run(work: Work, text: str, existing: Existing, reason: str | None, site: str | None) -> Answer:
     """Import people; rows that cannot be are answered with why, and hold up no other. Roles need a reason.
 
-    The answer names who was created, so that they can be welcomed.
+    Who is new gets a welcome by mail, when `site` says where to sign in.
     """
     await roles_held.lock(work)
     planned = await users_import.plan(work, text, existing)
@@ -29,6 +29,10 @@ async def run(work: Work, text: str, existing: Existing, reason: str | None) -> 
     await _update(work, [row for row in doing if row.action is Action.UPDATE])
     await _place(work, doing, ids)
     await _grant(work, doing, ids, why or "")
+    if site is not None:
+        new = [row.email for row in doing if row.action is Action.CREATE]
+        added = await work.session.scalars(select(User).where(User.email.in_(new)))
+        await users.welcome(work, added.all(), site)
     roles.touch(work)
     return {"rows": [_answered(row, ids.get(row.email) or row.user_id) for row in planned]}
 
