@@ -26,8 +26,8 @@ _GIVE = sa.text(
     "on conflict (tenant_id, role_id, capability) do nothing"
 )
 _RECORD = sa.text(
-    "insert into activity (tenant_id, id, actor_kind, actor_name, act, subject_kind, subject_id, reason, before, after) "
-    "values (:tenant, :id, 'system', 'evalium', :act, :kind, :subject, 'upgrade', :before, :after)"
+    "insert into activity (tenant_id, id, actor_kind, actor_name, act, subject_kind, subject_id, reason, before, "
+    "after) values (:tenant, :id, 'system', 'evalium', :act, :kind, :subject, 'upgrade', :before, :after)"
 ).bindparams(sa.bindparam("before", type_=sa.JSON(none_as_null=True)), sa.bindparam("after", type_=sa.JSON()))
 
 

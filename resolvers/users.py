@@ -137,4 +137,4 @@ def _without(held: frozenset[Capability], capability: Capability) -> str | None:
 
 async def _is_last_administrator(context: Context, row: User) -> str | None:
     lasting = await context.loaders.of(loaders.lasting_administrators).load(None)
-    return "The tenant would have no lasting Tenant Admin." if lasting == {row.id} else None
+    return "The tenant would have no lasting Tenant Admin." if lasting == frozenset((row.id,)) else None

@@ -143,8 +143,8 @@ class RolesMutation:
 
     @act(
         roles.role_update,
-        "Change a role; within a second it counts for everybody who holds it. System roles are refused, and what you do "
-        "not hold in the whole tenant.",
+        "Change a role; within a second it counts for everybody who holds it. System roles are refused, and what you "
+        "do not hold in the whole tenant.",
     )
     async def role_update(self, info: Info, input: Annotated[RoleUpdateInput, says("Which, and what.")]) -> RolePayload:
         """Change."""
@@ -171,8 +171,8 @@ class RolesMutation:
 
     @act(
         roles.role_assign,
-        "Grant a role to a person, in one org unit or everywhere, until an instant or for good. You grant only what you "
-        "hold there yourself.",
+        "Grant a role to a person, in one org unit or everywhere, until an instant or for good. You grant only what "
+        "you hold there yourself.",
     )
     async def role_assign(
         self, info: Info, input: Annotated[RoleAssignInput, says("Whom, what, and why.")]

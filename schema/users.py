@@ -1,6 +1,7 @@
 """People, their org units and groups: listed and looked up."""
 
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -40,9 +41,13 @@ closed_set(
 )
 
 CSV = (
-    f"CSV with a header, 1 to {MOST_ROWS} rows: `email`, and any of `display_name`, `time_zone`, `org_units`, `groups`, "
-    "`roles`; several names in one cell are separated by semicolons."
+    f"CSV with a header, 1 to {MOST_ROWS} rows: `email`, and any of `display_name`, `time_zone`, `org_units`, "
+    "`groups`, `roles`; several names in one cell are separated by semicolons."
 )
+
+
+def _id(kind: str, given: strawberry.ID | None, name: str) -> UUID | None:
+    return None if given is None else local_id(kind, given, path=["filter", name])
 
 
 @strawberry.input(description="Which people are wanted; what is left out does not narrow.")
@@ -61,9 +66,9 @@ class UserFilter:
         """Return the filter as the service reads it."""
         return Filter(
             status=self.status,
-            org_unit_id=self.org_unit_id and local_id("OrgUnit", self.org_unit_id, path=["filter", "orgUnitId"]),
-            group_id=self.group_id and local_id("Group", self.group_id, path=["filter", "groupId"]),
-            role_id=self.role_id and local_id("Role", self.role_id, path=["filter", "roleId"]),
+            org_unit_id=_id("OrgUnit", self.org_unit_id, "orgUnitId"),
+            group_id=_id("Group", self.group_id, "groupId"),
+            role_id=_id("Role", self.role_id, "roleId"),
             search=self.search,
         )
 

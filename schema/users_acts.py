@@ -182,8 +182,8 @@ class UsersMutation:
 
     @act(
         users.user_suspend,
-        "Suspend a person: within a second nothing works for them, open streams included. Refused for yourself, for the "
-        "last lasting Tenant Admin, and for whoever holds what you do not.",
+        "Suspend a person: within a second nothing works for them, open streams included. Refused for yourself, for "
+        "the last lasting Tenant Admin, and for whoever holds what you do not.",
     )
     async def user_suspend(self, info: Info, input: Annotated[UserStatusInput, says("Whom, and why.")]) -> UserPayload:
         """Suspend."""
@@ -208,8 +208,8 @@ class UsersMutation:
 
     @act(
         users_merge.user_merge,
-        "Merge a duplicate into the person who is kept, in one transaction and across all org units. Refused while both "
-        "sit one assignment. Grants of the duplicate end.",
+        "Merge a duplicate into the person who is kept, in one transaction and across all org units. Refused while "
+        "both sit one assignment. Grants of the duplicate end.",
     )
     async def user_merge(
         self, info: Info, input: Annotated[UserMergeInput, says("Whom, into whom, and why.")]

@@ -60,8 +60,8 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$",
         validation_alias="EVALIUM_PUBLIC_URL",
         description=(
-            "Where people reach the service, such as https://exams.example.org; links in mails begin with it. Without it "
-            "they lead to EVALIUM_HOST and EVALIUM_PORT."
+            "Where people reach the service, such as https://exams.example.org; links in mails begin with it. Without "
+            "it they lead to EVALIUM_HOST and EVALIUM_PORT."
         ),
     )
     data: Annotated[Path, AfterValidator(_absolute)] = Field(

@@ -114,11 +114,11 @@ async def paged_each(
     if first.after is not None:
         listed = listed.where(_beyond(orders, _read(first.after, orders), forward=True))
     inner = listed.subquery()
-    found = await work.rows(select(inner).where(inner.c._place <= size + 1).order_by(inner.c._place))  # noqa: SLF001 - a column
+    found = await work.rows(select(inner).where(inner.c["_place"] <= size + 1).order_by(inner.c["_place"]))
     width = len(orders)
     below: dict[UUID, list[Any]] = {key: [] for key in parents}
     for row in found:
-        below[row._parent].append(row)  # noqa: SLF001 - the column labelled so above
+        below[row[-2]].append(row)
 
     async def total(_later: Work) -> int:
         raise LookupError("pages below many parents are counted by a loader")

@@ -88,7 +88,8 @@ def _members(statement: Select[Any], wanted: Filter) -> Select[Any]:
 async def invite(work: Work, given: Invited, site: str) -> Answer:
     """Add somebody who may sign in from now on, in org units and with roles, and have a welcome mailed.
 
-    Roles need a reason; `site` is where to sign in. Refuses an address that somebody has, and everything that the actor cannot give.
+    Roles need a reason; `site` is where to sign in. Refuses an address that somebody has, and what the actor cannot
+    give.
     """
     email = normal_email(given.email)
     name = words.name(given.display_name, path=["displayName"])
