@@ -34,6 +34,7 @@ def _declared(schema: Schema) -> Iterator[tuple[tuple[str, str], tuple[str, str 
         definition = kind.definition
         if not isinstance(definition, StrawberryObjectDefinition):
             continue
+        owner = schema.config.name_converter.from_object(definition)
         for field in definition.fields:
             for directive in field.directives:
                 demand = KINDS.get(cast("Any", type(directive)))

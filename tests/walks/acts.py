@@ -11,6 +11,46 @@ from tests.walks.story import Sitting
 
 
 @dataclass
+class People:
+    """Staff, org units, groups and roles of the demonstration tenant, each to have something done to it."""
+
+    kept: str
+    duplicate: str
+    to_suspend: str
+    unit: str
+    to_archive: str
+    group: str
+    to_delete: str
+    viewer_role: str
+    role: str
+    role_to_delete: str
+    grant: str
+
+
+async def make_people(live: Live) -> People:
+    """Bring them about through the API."""
+
+    async def person() -> str:
+        given = {"email": f"{uuid4().hex}@example.org", "displayName": f"Person {uuid4().hex[:6]}"}
+        return (await live.do("UserInvite", given, role="admin"))["user"]["id"]
+
+    async def named(document: str, field: str, **more: Any) -> str:
+        return (await live.do(document, {"name": f"N {uuid4().hex[:8]}", **more}, role="admin"))[field]["id"]
+
+    kept, duplicate, to_suspend = [await person() for _ in range(3)]
+    unit, to_archive = [await named("OrgUnitCreate", "orgUnit") for _ in range(2)]
+    group, to_delete = [await named("GroupCreate", "group") for _ in range(2)]
+    await live.do("GroupMembersAdd", {"id": group, "userIds": [kept]}, role="admin")
+    await live.do("OrgUnitMembersAdd", {"id": unit, "userIds": [kept]}, role="admin")
+    role, role_to_delete = [await named("RoleCreate", "role", capabilities=["users.read"]) for _ in range(2)]
+    given = {"userId": kept, "grant": {"roleId": role}, "reason": "To be taken back."}
+    grant = (await live.do("RoleAssign", given, role="admin"))["grant"]["id"]
+    roles = (await live.ask("Roles", {"first": 100}, role="auditor"))["roles"]["nodes"]
+    viewer = next(one["id"] for one in roles if one["isSystem"] and one["name"] == "Viewer")
+    return People(kept, duplicate, to_suspend, unit, to_archive, group, to_delete, viewer, role, role_to_delete, grant)
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -26,6 +66,7 @@ class World:
     waiting: str
     """Session token of a candidate who has not started."""
     submission_id: str
+    people: People
 
 
 async def make_world(live: Live) -> World:
@@ -52,6 +93,7 @@ async def make_world(live: Live) -> World:
         busy,
         waiting,
         seen["id"],
+        await make_people(live),
     )
 
 
@@ -71,6 +113,60 @@ def entries() -> list[dict[str, Any]]:
 EVENT = {"kind": "PASTE_DETECTED", "clientAt": "2026-11-20T12:00:00Z", "position": 1, "details": {"characters": 12}}
 
 Build = Callable[[World], dict[str, Any]]
+
+
+def name() -> str:
+    return f"Named {uuid4().hex[:8]}"
+
+
+def invited(world: World) -> dict[str, Any]:
+    return {
+        "email": f"{uuid4().hex}@example.org",
+        "displayName": "Ada Invited",
+        "orgUnitIds": [world.people.unit],
+        "roles": [{"roleId": world.people.viewer_role, "orgUnitId": world.people.unit}],
+        "reason": "Helps with the audit.",
+    }
+
+
+def file_of_people() -> str:
+    return f"email,display_name,roles\n{uuid4().hex}@example.org,Ada,Viewer\n{uuid4().hex}@example.org,Bob,\n"
+
+
+PEOPLE: dict[str, tuple[str, Build]] = {
+    "UserInvite": ("admin", invited),
+    "UserUpdate": ("admin", lambda w: {"id": w.people.kept, "displayName": name(), "timeZone": "Europe/Paris"}),
+    "UserSuspend": ("admin", lambda w: {"id": w.people.to_suspend, "reason": "On leave."}),
+    "UserReactivate": ("admin", lambda w: {"id": w.people.to_suspend, "reason": "Back."}),
+    "UserMerge": (
+        "admin",
+        lambda w: {"keptId": w.people.kept, "duplicateId": w.people.duplicate, "reason": "The same person."},
+    ),
+    "UsersImport": ("admin", lambda _w: {"csv": file_of_people(), "reason": "New staff.", "welcome": True}),
+    "OrgUnitCreate": ("admin", lambda _w: {"name": name()}),
+    "OrgUnitRename": ("admin", lambda w: {"id": w.people.unit, "name": name()}),
+    "OrgUnitArchive": ("admin", lambda w: {"id": w.people.to_archive, "reason": "Closed."}),
+    "OrgUnitMembersAdd": ("admin", lambda w: {"id": w.people.unit, "userIds": [w.people.to_suspend]}),
+    "OrgUnitMembersRemove": ("admin", lambda w: {"id": w.people.unit, "userIds": [w.people.to_suspend]}),
+    "GroupCreate": ("admin", lambda _w: {"name": name()}),
+    "GroupRename": ("admin", lambda w: {"id": w.people.group, "name": name()}),
+    "GroupDelete": ("admin", lambda w: {"id": w.people.to_delete, "reason": "Not needed."}),
+    "GroupMembersAdd": ("admin", lambda w: {"id": w.people.group, "userIds": [w.people.to_suspend]}),
+    "GroupMembersRemove": ("admin", lambda w: {"id": w.people.group, "userIds": [w.people.to_suspend]}),
+    "RoleCreate": ("admin", lambda _w: {"name": name(), "capabilities": ["users.read", "roles.read"]}),
+    "RoleClone": ("admin", lambda w: {"id": w.people.viewer_role, "name": name()}),
+    "RoleUpdate": ("admin", lambda w: {"id": w.people.role, "capabilities": ["users.read", "activity.read"]}),
+    "RoleDelete": ("admin", lambda w: {"id": w.people.role_to_delete, "reason": "Not needed."}),
+    "RoleAssign": (
+        "admin",
+        lambda w: {
+            "userId": w.people.to_suspend,
+            "grant": {"roleId": w.people.viewer_role, "orgUnitId": w.people.unit},
+            "reason": "Helps out.",
+        },
+    ),
+    "RoleRemove": ("admin", lambda w: {"grantId": w.people.grant, "reason": "Enough."}),
+}
 
 MUTATIONS: dict[str, tuple[str, Build]] = {
     "QuestionCreate": ("author", lambda _w: question_given()),
@@ -93,6 +189,7 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
+    **PEOPLE,
 }
 """Document, who acts, and with which input; they run in this order."""
 

@@ -33,6 +33,19 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "SessionEvents": ("proctor", lambda w: {"sessionId": w.done.session_id}),
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "User": ("billing", lambda w: {"id": w.people.kept}),
+    "Users": ("billing", lambda _w: {"filter": {"search": "demo"}}),
+    "UserMergePreview": ("admin", lambda w: {"keptId": w.people.kept, "duplicateId": w.people.duplicate}),
+    "UsersImportPreview": ("admin", lambda _w: {"csv": acts.file_of_people()}),
+    "OrgUnits": ("auditor", lambda _w: {}),
+    "Groups": ("auditor", lambda _w: {}),
+    "Capabilities": ("auditor", lambda _w: {}),
+    "Role": ("auditor", lambda w: {"id": w.people.role}),
+    "Roles": ("auditor", lambda _w: {}),
+    "AccessExplain": (
+        "auditor",
+        lambda w: {"userId": w.people.kept, "capability": "users.read", "objectId": w.people.unit},
+    ),
     "MySession": ("candidate: busy", lambda _w: {}),
 }
 """Document, who asks, and with which variables."""
