@@ -10,6 +10,7 @@ from resolvers.access import requires
 from resolvers.context import Context
 from services import users_merge
 from services.idempotency import Answer
+from services.refusals import NotFound
 from services.users_merge import Counts, Preview
 from services.work import Work
 
@@ -24,8 +25,10 @@ class Merged:
 
 
 @requires(Capability.USERS_MANAGE)
-async def user_merge_preview(context: Context, kept_id: UUID, duplicate_id: UUID) -> Preview:
+async def user_merge_preview(context: Context, kept_id: UUID | None, duplicate_id: UUID | None) -> Preview:
     """Tell what merging would move; across all org units, as the merge itself."""
+    if kept_id is None or duplicate_id is None:
+        raise NotFound("User", "?", path=["keptId" if kept_id is None else "duplicateId"])
     async with context.house.office.snapshot(context.viewer.everywhere()) as work:
         return await users_merge.preview(work, kept_id, duplicate_id)
 

@@ -1,7 +1,8 @@
 """Why somebody may do something, or may not: the role, the grant and the scope that decided."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
+from uuid import UUID
 
 import strawberry
 
@@ -9,10 +10,12 @@ from resolvers import access_explain
 from schema.access import Info, ask, says, told
 from schema.enums import closed_set
 from schema.identity import OrgUnit, User
-from schema.nodes import global_id, local_id, split_id
+from schema.nodes import global_id, looked_for, split_id
 from services.access_explain import Explanation
 from services.access_replay import Reason, Verdict
-from services.refusals import NotFound
+
+NOWHERE: Final = UUID(int=0)
+"""Stands for an id that names nothing."""
 
 closed_set(
     Verdict,
@@ -122,10 +125,6 @@ class AccessExplainQuery:
         at: Annotated[datetime | None, says("An instant of the past; now when left out.")] = None,
     ) -> AccessExplanation:
         """Explain a decision."""
-        user = local_id("User", user_id, path=["userId"])
-        place = None if object_id is None else split_id(object_id)
-        if object_id is not None and place is None:
-            raise NotFound("object", object_id[:80], path=["objectId"])
-        return AccessExplanation.of(
-            await access_explain.access_explain_query(info.context, user, capability, place, at)
-        )
+        place = None if object_id is None else (split_id(object_id) or ("object", NOWHERE))
+        asked = (looked_for("User", user_id) or NOWHERE, capability, place, at)
+        return AccessExplanation.of(await access_explain.access_explain_query(info.context, *asked))

@@ -41,12 +41,4 @@ def _declared(schema: Schema) -> Iterator[tuple[tuple[str, str], tuple[str, str 
                 if demand is not None:
                     named = cast("str | None", getattr(directive, "capability", None))
                     name = schema.config.name_converter.from_field(field)
-                    yield (
-                        (
-                            definition.name
-                            if not definition.is_graphql_generic
-                            else schema.config.name_converter.from_object(definition),
-                            name,
-                        ),
-                        (demand, None if named is None else str(named)),
-                    )
+                    yield (owner, name), (demand, None if named is None else str(named))

@@ -183,7 +183,7 @@ class UsersQuery:
         duplicate_id: Annotated[strawberry.ID, says("Global id of the duplicate.")],
     ) -> UserMergePreview:
         """Preview a merge."""
-        kept, duplicate = local_id("User", kept_id, path=["keptId"]), local_id("User", duplicate_id)
+        kept, duplicate = looked_for("User", kept_id), looked_for("User", duplicate_id)
         preview = await users_merge.user_merge_preview(info.context, kept, duplicate)
         refusal = preview.refusal
         return UserMergePreview(

@@ -4,7 +4,6 @@ The ledger keeps its plain values: what was decided about the duplicate stays to
 `user.merged` leads from the one to the other. Grants are not moved: they end, and are given anew if they are wanted.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -18,9 +17,9 @@ from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
 from models.sessions import DeliverySession, SessionState
 from models.submissions import Submission
 from realtime import topics
-from services import groups, org_units, roles, roles_grants, roles_held, users, words
+from services import groups, org_units, roles, roles_grants, roles_held, words
 from services.idempotency import Answer
-from services.refusals import InvalidInput, OneselfRefused, Refusal, StateDrift, StillInUse
+from services.refusals import InvalidInput, NotFound, OneselfRefused, Refusal, StateDrift, StillInUse
 from services.work import Work
 
 OPEN = (SessionState.CREATED, SessionState.ACTIVE, SessionState.PAUSED)
@@ -124,7 +123,9 @@ async def _check(work: Work, kept_id: UUID, duplicate_id: UUID) -> tuple[User, U
 
 async def _person(work: Work, user_id: UUID, name: str) -> User:
     user = (await work.session.scalars(select(User).where(User.id == user_id))).one_or_none()
-    return user or await users.require(work, user_id, path=[name])
+    if user is None:
+        raise NotFound("User", user_id, path=[name])
+    return user
 
 
 async def _refuse_two_open(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
@@ -204,8 +205,3 @@ async def _move(
         values[number.key] = number + highest.scalar_subquery()
     moved = update(table).where(table.user_id == duplicate_id).values(values)
     await work.session.execute(moved, execution_options={"synchronize_session": False})
-
-
-def references() -> Sequence[str]:
-    """Return every table that a merge knows of; a test compares it with the foreign keys to people."""
-    return (*MOVED, *ENDED, *AUTHORED)
