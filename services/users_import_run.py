@@ -34,7 +34,7 @@ async def run(work: Work, text: str, existing: Existing, reason: str | None, sit
         added = await work.session.scalars(select(User).where(User.email.in_(new)))
         await users.welcome(work, added.all(), site)
     roles.touch(work)
-    return {"rows": [_answered(row, ids.get(row.email) or row.user_id) for row in planned]}
+    return {"rows": [_answered(row, ids[row.email] if row.action is Action.CREATE else row.user_id) for row in planned]}
 
 
 async def _create(work: Work, rows: Sequence[Planned]) -> dict[str, UUID]:
