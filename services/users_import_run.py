@@ -113,7 +113,8 @@ async def _grant(work: Work, rows: Sequence[Planned], ids: dict[str, UUID], why:
     for user_id, role_id in wanted:
         if any(grant.role_id == role_id and grant.org_unit_id is None for grant in held[user_id]):
             continue
-        grant = UserRole(id=uuid7(), user_id=user_id, role_id=role_id, granted_by=work.viewer.user_id, reason=why)
+        given = {"user_id": user_id, "role_id": role_id, "granted_by": work.viewer.user_id, "reason": why}
+        grant = UserRole(tenant_id=work.viewer.tenant_id, id=uuid7(), **given)
         work.session.add(grant)
         told = roles_grants.told(grant, names[role_id].name, statuses[user_id])
         work.record("role.granted", ("user", user_id), reason=why, after=told)

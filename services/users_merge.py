@@ -30,7 +30,15 @@ MOVED = ("user_org_units", "group_members", "assignment_targets", "invitations",
 ENDED = ("user_roles",)
 """Tables whose rows about the duplicate end with it."""
 
-AUTHORED = ("questions", "question_versions", "evaluations", "evaluation_versions", "assignments", "mail_templates", "users")
+AUTHORED = (
+    "questions",
+    "question_versions",
+    "evaluations",
+    "evaluation_versions",
+    "assignments",
+    "mail_templates",
+    "users",
+)
 """Tables whose references say who did something, which stays as it was said."""
 
 

@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo, available_timezones
+from functools import cache
+from zoneinfo import available_timezones
 
 from services.refusals import InvalidInput
 
@@ -38,9 +39,14 @@ def time_zone(value: str | None, *, path: Sequence[str | int] = ("timeZone",)) -
     """Return an IANA time zone that exists, or None for none."""
     if value is None or not value.strip():
         return None
-    if value.strip() not in available_timezones():
+    if value.strip() not in _zones():
         raise InvalidInput(f"'{value[:80]}' is not an IANA time zone.", path=path, hint="Write it as Europe/London.")
-    return ZoneInfo(value.strip()).key
+    return value.strip()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _measured(value: str, what: str, longest: int, path: Sequence[str | int], *, hint: str) -> str:

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import QueuePool
 
 from models.activity import Activity
+from models.base import uuid7
 from realtime.topics import Topic
 from services.refusals import InProgress
 from services.vault import Vault
@@ -155,6 +156,8 @@ class Work:
         viewer = self.viewer
         self.session.add(
             Activity(
+                tenant_id=viewer.tenant_id,  # a key that is known here lets many rows go in one statement
+                id=uuid7(),
                 actor_kind=viewer.via,
                 actor_id=viewer.user_id or viewer.session_id,
                 actor_name=viewer.name,

@@ -63,9 +63,13 @@ class Live:
             for key, (user, role, unit, end) in self.grants.items()
         ]  # fmt: skip
         told = {
-            "roles": [{"id": str(role), "name": "R", "capabilities": sorted(held)} for role, held in self.roles.items()],
+            "roles": [
+                {"id": str(role), "name": "R", "capabilities": sorted(held)} for role, held in self.roles.items()
+            ],
             "grants": grants,
-            "members": [{"user_id": str(user), "org_units": list(map(str, units))} for user, units in self.units.items()],
+            "members": [
+                {"user_id": str(user), "org_units": list(map(str, units))} for user, units in self.units.items()
+            ],
         }
         self.write(at, "rights.recorded", ("tenant", UUID(int=0)), after=told)
 
@@ -133,9 +137,9 @@ def test_replaying_any_history_to_any_instant_gives_what_was_in_force_then(histo
                 assert (decision.reasons[0].verdict is Verdict.GRANTED) is decision.allowed
                 if statuses[user] != UserStatus.ACTIVE and held == frozenset():
                     assert Verdict.GRANTED not in verdicts or not decision.allowed
-    assert decide(replay(live.ledger, BEGIN - timedelta(1)), PEOPLE[0], "users.read", None, BEGIN).reasons[0].verdict is (
-        Verdict.NOT_RECORDED
-    )
+    assert decide(replay(live.ledger, BEGIN - timedelta(1)), PEOPLE[0], "users.read", None, BEGIN).reasons[
+        0
+    ].verdict is (Verdict.NOT_RECORDED)
 
 
 @pytest.fixture

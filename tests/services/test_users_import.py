@@ -77,7 +77,11 @@ async def test_every_row_is_answered_on_its_own_and_previewed_alike(tenant, admi
     async with tenant.office.snapshot(tenant.system) as work:
         units, crowd = await org_units.of_users(work, ids), await groups.of_users(work, ids)
         grants = await roles_grants.of_users(work, ids)
-        assert [(len(units[one]), len(crowd[one]), len(grants[one])) for one in ids] == [(1, 1, 1), (1, 1, 2), (0, 0, 0)]
+        assert [(len(units[one]), len(crowd[one]), len(grants[one])) for one in ids] == [
+            (1, 1, 1),
+            (1, 1, 2),
+            (0, 0, 0),
+        ]
         people = (await work.session.scalars(select(User).where(User.id.in_(ids)).order_by(User.email))).all()
         assert [(one.display_name, one.status) for one in people] == [
             ("=1+1", UserStatus.INVITED),
