@@ -1,4 +1,4 @@
-"""The command line: `evalium serve`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`."""
+"""The command line: `evalium serve`, `migrate`, `restored`, `token`, `demo`, `doctor`, `sdl`, `access`."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import database, demo, doctor, logs, restored, sdl, serving
+from server import access_doc, database, demo, doctor, logs, restored, sdl, serving
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
@@ -153,6 +153,18 @@ def print_sdl(
     """Write graphql/schema.graphql from the code."""
     if not sdl.refresh(check=check):
         typer.echo("graphql/schema.graphql is stale: run 'make sdl', and name a breaking change in CHANGELOG.md.")
+        raise typer.Exit(1)
+
+
+@app.command(name="access")
+@_plainly
+def print_access(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 when the file is stale.")] = False,
+) -> None:
+    """Write docs/access.md, the table of roles and fields, from the code."""
+    if not access_doc.refresh(check=check):
+        typer.echo("docs/access.md is stale: run 'make sdl'.")
         raise typer.Exit(1)
 
 

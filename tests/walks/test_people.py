@@ -148,7 +148,11 @@ async def test_explaining_the_past_needs_the_ledger_and_the_present_does_not(liv
     _, _, token = await colleague(live, given["name"])
     asked = {"userId": user, "capability": "sessions.proctor"}
     told = (await live.ask("AccessExplain", asked, token=token))["accessExplain"]
-    assert (told["allowed"], told["reasons"][0]["verdict"], told["reasons"][0]["roleName"]) == (True, "GRANTED", "Proctor")
+    assert (told["allowed"], told["reasons"][0]["verdict"], told["reasons"][0]["roleName"]) == (
+        True,
+        "GRANTED",
+        "Proctor",
+    )
     assert told["reasons"][0]["grantId"] == grant
     past = asked | {"at": told["at"]}
     assert codes(await live.post(document("AccessExplain"), past, token)) == ["FORBIDDEN"]
