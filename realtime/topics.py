@@ -28,5 +28,5 @@ def rights(tenant_id: UUID) -> Topic:
 
 
 def jobs() -> Topic:
-    """What waits in the queue of background jobs."""
+    """Everything that waits in the queue of background jobs."""
     return _topic("jobs")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
@@ -52,7 +52,8 @@ async def of_users(work: Work, user_ids: Sequence[UUID]) -> dict[UUID, list[OrgU
 
 async def members(work: Work, ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[User]]:
     """List who is in each of these, by name: one page for each, all with one statement."""
-    statement: Select[Any] = select(*plain.columns(User)).join(UserOrgUnit, UserOrgUnit.user_id == User.id)
+    chosen = cast("Select[Any]", select(*plain.columns(User)))
+    statement = chosen.join(UserOrgUnit, UserOrgUnit.user_id == User.id)
     orders = [Order(User.search_name), Order(User.id)]
     pages = await paged_each(work, statement, UserOrgUnit.org_unit_id, ids, orders, page)
     return {key: replace(one, rows=[plain.row(User, row) for row in one.rows]) for key, one in pages.items()}

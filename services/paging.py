@@ -118,7 +118,8 @@ async def paged_each(
     width = len(orders)
     below: dict[UUID, list[Any]] = {key: [] for key in parents}
     for row in found:
-        below[row[-2]].append(row)
+        values: Sequence[Any] = row
+        below[values[-2]].append(values)
 
     async def total(_later: Work) -> int:
         raise LookupError("pages below many parents are counted by a loader")
