@@ -15,8 +15,8 @@ ROOTS: Final = {"Query": "Queries", "Mutation": "Mutations", "Subscription": "Su
 HEAD = """# Who may do what
 
 Written by `make sdl` from the declarations in the schema and the roles in `services/system_roles.py`; `make check`
-fails when it is stale, and a test tries every pair over the API. A custom role may ask the fields of the capabilities that it
-holds. What a field declares is printed in the schema as a directive.
+fails when it is stale, and a test tries every pair over the API. A custom role may ask the fields of the
+capabilities that it holds. What a field declares is printed in the schema as a directive.
 
 Every role may ask what is *signed in* or *public*. A *candidate* field takes a candidate's session token alone. A field
 that is not listed here shows what its object shows to whoever may see the object. A right counts in the org unit of the

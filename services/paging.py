@@ -114,12 +114,13 @@ async def paged_each(
     if first.after is not None:
         listed = listed.where(_beyond(orders, _read(first.after, orders), forward=True))
     inner = listed.subquery()
-    found = await work.rows(select(inner).where(inner.c["_place"] <= size + 1).order_by(inner.c["_place"]))
+    found: Sequence[Any] = await work.rows(
+        select(inner).where(inner.c["_place"] <= size + 1).order_by(inner.c["_place"])
+    )
     width = len(orders)
     below: dict[UUID, list[Any]] = {key: [] for key in parents}
     for row in found:
-        values: Sequence[Any] = row
-        below[values[-2]].append(values)
+        below[row[-2]].append(row)
 
     async def total(_later: Work) -> int:
         raise LookupError("pages below many parents are counted by a loader")
