@@ -25,15 +25,17 @@ chaos: .venv/.stamp ## Break a whole installation again and again, and count wha
 bench: .venv/.stamp ## Measure the scoreboard of docs/guides/performance.md (ARGS="--quick --rows Q1,M1")
 	@$(BIN)/python -m bench $(ARGS)
 
-check: .venv/.stamp ## Lint, types, floors, and the printed schema
+check: .venv/.stamp ## Lint, types, floors, the printed schema and docs/access.md
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pyright
 	@$(BIN)/evalium sdl --check
+	@$(BIN)/evalium access --check
 
-sdl: .venv/.stamp ## Print the schema to graphql/schema.graphql
+sdl: .venv/.stamp ## Print the schema to graphql/schema.graphql, and who may ask what to docs/access.md
 	@$(BIN)/evalium sdl
+	@$(BIN)/evalium access
 
 migration: .venv/.stamp ## Draft a migration (MESSAGE="what it does")
 	@$(BIN)/evalium migration "$(MESSAGE)"

@@ -98,7 +98,7 @@ class TenantOwned:
     tenant_id: Mapped[UUID] = mapped_column(
         server_default=text("nullif(current_setting('app.tenant_id', true), '')::uuid"),
     )
-    id: Mapped[UUID] = mapped_column(default=uuid7)
+    id: Mapped[UUID] = mapped_column(default=uuid7, insert_sentinel=True)
 
 
 class Resource(TenantOwned):

@@ -4,12 +4,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, PrimaryKeyConstraint, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Narrowing, TenantOwned, Timed, among, index, owner, primary, refer, unique
 
 STAFF = {"narrow": [Narrowing.STAFF_ONLY]}
+BYTEWISE = Text(collation="C")
+"""Text whose prefixes an index finds under row security: `^@` and `=` are leakproof, LIKE is not."""
 
 
 class UserStatus(StrEnum):
@@ -18,6 +20,7 @@ class UserStatus(StrEnum):
     INVITED = "invited"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    MERGED = "merged"
 
 
 class Tenant(Timed, Base):
@@ -52,30 +55,39 @@ class CapabilityRow(Base):
 
 
 class OrgUnit(TenantOwned, Timed, Base):
-    """A silo within a tenant: resources belong to exactly one."""
+    """A silo within a tenant: resources belong to exactly one. An archived one takes no new members or grants."""
 
     __tablename__ = "org_units"
     __table_args__ = (primary(), owner(), unique("name"), {"info": STAFF})
 
     name: Mapped[str]
+    archived_at: Mapped[datetime | None]
 
 
 class User(TenantOwned, Timed, Base):
-    """A person, staff or candidate, known by one e-mail address per tenant (stored trimmed and case-folded)."""
+    """A person, staff or candidate, known by one e-mail address per tenant (stored trimmed and case-folded).
+
+    A duplicate that was merged points to the person who was kept, and can never sign in again.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         primary(),
         owner(),
+        refer("merged_into", "users"),
         unique("email"),
+        index("ix_users_search_name", "search_name"),
         CheckConstraint(among("status", UserStatus), "status"),
+        CheckConstraint("status <> 'merged' or merged_into is not null", "merged"),
         {"info": STAFF},
     )
 
-    email: Mapped[str]
+    email: Mapped[str] = mapped_column(BYTEWISE)
     display_name: Mapped[str]
+    search_name: Mapped[str] = mapped_column(BYTEWISE, Computed("lower(display_name)", persisted=True))
     time_zone: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default=UserStatus.ACTIVE)
+    merged_into: Mapped[UUID | None]
 
 
 class UserOrgUnit(TenantOwned, Base):
@@ -87,6 +99,7 @@ class UserOrgUnit(TenantOwned, Base):
         refer("user_id", "users"),
         refer("org_unit_id", "org_units"),
         unique("user_id", "org_unit_id"),
+        index("ix_user_org_units_unit", "org_unit_id"),
         {"info": STAFF},
     )
 
@@ -112,6 +125,7 @@ class GroupMember(TenantOwned, Timed, Base):
         refer("group_id", "groups"),
         refer("user_id", "users"),
         unique("group_id", "user_id"),
+        index("ix_group_members_user", "user_id"),
         {"info": STAFF},
     )
 
@@ -156,6 +170,7 @@ class UserRole(TenantOwned, Base):
         refer("role_id", "roles"),
         refer("org_unit_id", "org_units"),
         index("ix_user_roles_user", "user_id"),
+        index("ix_user_roles_role", "role_id"),
         {"info": STAFF},
     )
 

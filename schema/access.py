@@ -1,9 +1,10 @@
 """Fields that declare who may ask: the resolver's own declaration, printed in the SDL as a directive."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import strawberry
+from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 
 from resolvers import access
@@ -58,6 +59,18 @@ def directive(resolver: Callable[..., Any]) -> object:
     return {"public": Public, "candidate": Candidate, "signed_in": SignedIn}[declared.kind]()
 
 
+class Guarded(FieldExtension):
+    """Asks who may before anything of the input is looked at: who may not learns nothing of what was wrong with it."""
+
+    def __init__(self, demand: access.Access) -> None:
+        self._demand = demand
+
+    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **given: Any) -> Any:
+        """Check, then go on."""
+        await self._demand.check(info.context)
+        return await next_(source, info, **given)
+
+
 def ask(resolver: Callable[..., Any], description: str) -> Any:
     """Declare a query field, or a sensitive field of a type, answered by `resolver`."""
     return strawberry.field(description=description, directives=[directive(resolver)])
@@ -65,7 +78,8 @@ def ask(resolver: Callable[..., Any], description: str) -> Any:
 
 def act(resolver: Callable[..., Any], description: str) -> Any:
     """Declare a mutation answered by `resolver`."""
-    return strawberry.mutation(description=description, directives=[directive(resolver)])
+    first = Guarded(access.access_of(resolver))
+    return strawberry.mutation(description=description, directives=[directive(resolver)], extensions=[first])
 
 
 def follow(resolver: Callable[..., Any], description: str) -> Any:

@@ -2,16 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 
 from resolvers.context import Context
-from schema.access import Info, told
+from schema.access import Info, says, told
 from schema.enums import closed_set
 from services.paging import Page
 
 T = TypeVar("T")
+
+First = Annotated[int | None, says("At most this many rows, 0 to 100; 50 when left out.")]
+Last = Annotated[int | None, says("The last so many rows, instead of the first.")]
+After = Annotated[str | None, says("Only rows after this page cursor.")]
+Before = Annotated[str | None, says("Only rows before this page cursor.")]
 
 
 class OrderDirection(StrEnum):
@@ -67,12 +72,17 @@ class Connection(Generic[T]):
         return await self.count(info.context)
 
 
-def connect(page: Page[Any], show: Callable[[Any], T]) -> Connection[T]:
-    """Show a page of rows as a connection; `show` turns a row into its GraphQL object."""
+def connect(
+    page: Page[Any], show: Callable[[Any], T], counted: Callable[[Context], Awaitable[int]] | None = None
+) -> Connection[T]:
+    """Show a page of rows as a connection; `show` turns a row into its GraphQL object.
+
+    `counted` counts the list where the page cannot, as when it is one of many that were read together.
+    """
     nodes = [show(row) for row in page.rows]
 
     async def count(context: Context) -> int:
-        return await context.read(page.total)
+        return await (context.read(page.total) if counted is None else counted(context))
 
     return Connection(
         cursors=page.cursors,

@@ -6,7 +6,19 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers import activity, assignments, authoring, identity, messages, nodes, sessions, submissions
+from resolvers import (
+    activity,
+    assignments,
+    authoring,
+    groups,
+    identity,
+    messages,
+    nodes,
+    org_units,
+    roles,
+    sessions,
+    submissions,
+)
 from resolvers.context import Context
 from resolvers.nodes import Find
 from schema.access import Info, ask, says
@@ -14,9 +26,10 @@ from schema.activity import Activity
 from schema.assignments import Assignment, Invitation
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
-from schema.identity import User
+from schema.identity import Group, OrgUnit, User
 from schema.messages import Message
 from schema.nodes import Node, split_id
+from schema.roles import Role
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
 
@@ -36,10 +49,13 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Assignment": _shown(assignments.assignment, Assignment.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
+    "Group": _shown(groups.group, Group.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),
     "Message": _shown(messages.message, Message.of),
+    "OrgUnit": _shown(org_units.org_unit, OrgUnit.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
+    "Role": _shown(roles.role, Role.of),
     "Session": _shown(sessions.session, Session.of),
     "ScoreVersion": _shown(submissions.score_version, ScoreVersion.of),
     "Submission": _shown(submissions.submission, Submission.of),

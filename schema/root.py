@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from schema.access_explain import AccessExplainQuery
 from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
@@ -16,13 +17,18 @@ from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.node_query import NodeQuery
+from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
 from schema.problems import CASES
 from schema.question_keys import KEYS
+from schema.roles import RolesQuery
+from schema.roles_acts import RolesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
+from schema.users import UsersQuery
+from schema.users_acts import UsersMutation
 
 UUID_SCALAR = strawberry.scalar(
     name="UUID",
@@ -36,6 +42,9 @@ Query = merge_types(
     "Query",
     (
         IdentityQuery,
+        UsersQuery,
+        RolesQuery,
+        AccessExplainQuery,
         NodeQuery,
         AuthoringQuery,
         AssignmentsQuery,
@@ -53,6 +62,10 @@ Query = merge_types(
 Mutation = merge_types(
     "Mutation",
     (
+        UsersMutation,
+        OrgUnitsMutation,
+        GroupsMutation,
+        RolesMutation,
         AuthoringMutation,
         AssignmentsMutation,
         MySessionMutation,

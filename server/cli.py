@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import database, demo, doctor, ledger, logs, restored, sdl, serving, working
+from server import access_doc, database, demo, doctor, ledger, logs, restored, sdl, serving, working
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
@@ -226,6 +226,18 @@ def verify_export(
     for remark in verdict.remarks:
         typer.echo(f"  {remark}")
     raise typer.Exit(verdict.exit_code)
+
+
+@app.command(name="access")
+@_plainly
+def print_access(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 when the file is stale.")] = False,
+) -> None:
+    """Write docs/access.md, the table of roles and fields, from the code."""
+    if not access_doc.refresh(check=check):
+        typer.echo("docs/access.md is stale: run 'make sdl'.")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from server.addresses import DatabaseAddress
 from server.settings import Settings, public_url, signing_key
 from services import jobs_parked
 from services.jobs_parked import ParkedJob
+from services.ledger import Notary
 from services.tokens import Tokens
 from services.vault import Vault
 from services.viewer import Viewer
@@ -56,7 +57,7 @@ async def _serve(settings: Settings, address: DatabaseAddress, stop: asyncio.Eve
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(Worker(address.app_dsn, hub, Tools(office, post, tokens, public_url(settings))).run(stop))
-            group.create_task(schedule.run(office, stop))
+            group.create_task(schedule.run(office, Notary(tokens.secret_for("ledger-checkpoints")), stop))
     finally:
         await post.close()
         await hub.stop()

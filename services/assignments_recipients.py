@@ -87,7 +87,16 @@ async def _people(
     found: dict[str | UUID, User] = {}
     for user in await work.session.scalars(wanted):
         found[user.id] = found[user.email] = user
-    return found
+    return found | await _kept(work, found)
+
+
+async def _kept(work: Work, found: dict[str | UUID, User]) -> dict[str | UUID, User]:
+    """Return, by the duplicate's id and address, whoever each duplicate among these people was merged into."""
+    into = {user.merged_into for user in found.values() if user.merged_into is not None}
+    if not into:
+        return {}
+    kept = {user.id: user for user in await work.session.scalars(select(User).where(User.id.in_(into)))}
+    return {key: kept[user.merged_into] for key, user in found.items() if user.merged_into is not None}
 
 
 def _row(

@@ -71,7 +71,11 @@ async def found_tenant(work: Work, *, name: str, slug: str, time_zone: str, org_
         for system in SYSTEM_ROLES
         for capability in sorted(system.capabilities)
     )
-    work.record("tenant.founded", ("tenant", tenant_id), after={"name": name, "slug": slug})
+    seeds = [
+        {"id": str(roles[one.key]), "key": one.key, "name": one.name, "capabilities": sorted(one.capabilities)}
+        for one in SYSTEM_ROLES
+    ]
+    work.record("tenant.founded", ("tenant", tenant_id), after={"name": name, "slug": slug, "roles": seeds})
     return NewTenant(tenant_id, unit.id, roles)
 
 
@@ -93,15 +97,14 @@ async def add_staff(
     user = User(id=uuid7(), email=normal_email(email), display_name=display_name)
     work.session.add(user)
     await work.session.flush()
-    work.session.add_all(
-        [
-            UserOrgUnit(user_id=user.id, org_unit_id=org_unit_id),
-            UserRole(user_id=user.id, role_id=role_id, granted_by=work.viewer.user_id, reason=reason),
-        ],
-    )
+    grant = UserRole(id=uuid7(), user_id=user.id, role_id=role_id, granted_by=work.viewer.user_id, reason=reason)
+    work.session.add_all([UserOrgUnit(user_id=user.id, org_unit_id=org_unit_id), grant])
     if work.viewer.tenant_id is not None:
         work.touch(topics.rights(work.viewer.tenant_id))
-    work.record("role.granted", ("user", user.id), reason=reason, after={"role_id": str(role_id)})
+    after = {"status": UserStatus.ACTIVE, "email": user.email, "org_units": [str(org_unit_id)]}
+    work.record("user.added", ("user", user.id), reason=reason, after=after)
+    given = {"grant_id": str(grant.id), "role_id": str(role_id), "org_unit_id": None, "expires_at": None}
+    work.record("role.granted", ("user", user.id), reason=reason, after=given)
     return user.id
 
 

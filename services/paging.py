@@ -195,6 +195,45 @@ def _page(
     )
 
 
+async def paged_each(
+    work: Work,
+    statement: Select[Any],
+    parent: Column,
+    parents: Sequence[UUID],
+    orders: Sequence[Order],
+    first: PageRequest,
+) -> dict[UUID, Page[Any]]:
+    """Run `statement` for one page below each parent, all of them at once; only `first` and `after` count."""
+    size = first.size()
+    place = func.row_number().over(partition_by=parent, order_by=[one.column for one in orders])
+    listed = statement.add_columns(*[one.column.label(f"_order_{n}") for n, one in enumerate(orders)])
+    listed = listed.add_columns(parent.label("_parent"), place.label("_place")).where(parent.in_(parents))
+    if first.after is not None:
+        listed = listed.where(_beyond(orders, _read(first.after, orders), forward=True))
+    inner = listed.subquery()
+    found: Sequence[Any] = await work.rows(
+        select(inner).where(inner.c["_place"] <= size + 1).order_by(inner.c["_place"])
+    )
+    width = len(orders)
+    below: dict[UUID, list[Any]] = {key: [] for key in parents}
+    for row in found:
+        below[row[-2]].append(row)
+
+    async def total(_later: Work) -> int:
+        raise LookupError("pages below many parents are counted by a loader")
+
+    return {
+        key: Page(
+            [tuple(row[: -width - 2]) for row in rows[:size]],
+            [_write(row[-width - 2 : -2]) for row in rows[:size]],
+            has_next=len(rows) > size,
+            has_previous=first.after is not None,
+            total=total,
+        )
+        for key, rows in below.items()
+    }
+
+
 def _beyond(orders: Sequence[Order], values: Sequence[Any], *, forward: bool) -> ColumnElement[bool]:
     """Build the condition "after these values in this order", column by column."""
     either: list[ColumnElement[bool]] = []

@@ -7,7 +7,7 @@ docs/refusals.md lists.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -113,6 +113,62 @@ class InvalidInput(Refusal):
     """A value of the input breaks a rule of the domain; `path` names it."""
 
     code = "INVALID_INPUT"
+
+
+class AlreadyExists(Refusal):
+    """Something of this name, address or kind is there already."""
+
+    code = "ALREADY_EXISTS"
+    hint = "Use the one that exists, or choose another name."
+
+
+class NotHeld(Refusal):
+    """The act would give, take or touch rights that the caller does not hold, in the scope where it would do so."""
+
+    code = "NOT_HELD"
+    hint = "Ask somebody who holds these capabilities there, such as a Tenant Admin."
+
+    def __init__(self, capabilities: Collection[str], where: str, *, path: Sequence[str | int] = ()) -> None:
+        named = ", ".join(f"'{name}'" for name in sorted(capabilities))
+        super().__init__(f"You do not hold {named} {where}, so you can neither give nor take it there.", path=path)
+
+
+class LastAdministrator(Refusal):
+    """Nobody would be left who is active and holds the role Tenant Admin in the whole tenant without an end."""
+
+    code = "LAST_ADMINISTRATOR"
+    hint = "Make somebody else Tenant Admin first, for the whole tenant and without an expiry."
+
+    def __init__(self) -> None:
+        super().__init__("This would leave the tenant without a lasting Tenant Admin.")
+
+
+class OneselfRefused(Refusal):
+    """The act cannot be done to oneself."""
+
+    code = "NOT_ONESELF"
+    hint = "Ask another administrator to do it."
+
+
+class SystemRoleFixed(Refusal):
+    """A role that comes with the tenant is never changed or deleted."""
+
+    code = "SYSTEM_ROLE"
+    hint = "Clone the role and change the clone."
+
+
+class CapabilitiesClash(Refusal):
+    """Capabilities that no custom role may hold together: billing is kept apart from assessments."""
+
+    code = "CAPABILITIES_CLASH"
+    hint = "Make two roles of it."
+
+
+class StillInUse(Refusal):
+    """Something still depends on what would be removed; the message says what."""
+
+    code = "STILL_IN_USE"
+    hint = "End what uses it first."
 
 
 class StateDrift(Refusal):

@@ -145,7 +145,7 @@ async def _mail(work: Work, user_id: UUID, asked: Asked, base: str, secret: byte
     tenant = (await work.session.scalars(select(Tenant))).one()
     if user is None or hashed(user.email) != asked.address or asked.tenant not in (None, tenant.slug):
         return 0
-    if user.status == UserStatus.SUSPENDED or not await units_of(work, user_id):
+    if user.status in {UserStatus.SUSPENDED, UserStatus.MERGED} or not await units_of(work, user_id):
         return 0
     link_id = uuid5(asked.id, str(user_id))
     if await work.session.get(MagicLink, (work.viewer.tenant_id, link_id)) is not None:

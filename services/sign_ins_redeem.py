@@ -160,7 +160,7 @@ async def redeem(
         raise SignInLinkUsed("This link was used before.")
     if row.expires_at <= now:
         raise SignInLinkExpired("The 15 minutes of this link are over.")
-    if user.status == UserStatus.SUSPENDED:
+    if user.status in {UserStatus.SUSPENDED, UserStatus.MERGED}:
         raise SignInNotAllowed("This account is suspended.")
     if nonce is None or not hmac.compare_digest(row.nonce_hash, hashed(nonce)):
         raise SignInElsewhere(sign_ins.code_of(secret, row.token_hash))
@@ -176,7 +176,12 @@ async def redeem(
         raise SignInLinkUsed("This link was used before.")
     if user.status == UserStatus.INVITED:
         user.status = UserStatus.ACTIVE
-        work.record("user.activated", ("user", user.id))
+        work.record(
+            "user.activated",
+            ("user", user.id),
+            before={"status": UserStatus.INVITED},
+            after={"status": UserStatus.ACTIVE},
+        )
         work.touch(topics.rights(link.tenant_id))
     return await _begin(work, link, unit, row.nonce_hash, client, now)
 

@@ -65,6 +65,10 @@ class Viewer:
         """Return the same actor without a candidate's narrowing, for an act that has checked the session itself."""
         return replace(self, session_id=None)
 
+    def everywhere(self) -> Self:
+        """Return the same actor across all org units, for an act on people that has checked this right itself."""
+        return replace(self, scope_all=True)
+
     def impersonal(self) -> Self:
         """Return the scope without the person: whoever has the same one sees the very same rows."""
         return replace(

@@ -72,7 +72,7 @@ def value_for(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of colum
 
 
 def row_for(table, tenant: UUID, unit: UUID, session: UUID) -> dict[str, object]:
-    row = {column.name: value_for(column, tenant, unit, session) for column in table.columns}
+    row = {column.name: value_for(column, tenant, unit, session) for column in table.columns if not column.computed}
     if table.name == "tenants":
         row["id"] = tenant
     if table.name == "org_units":

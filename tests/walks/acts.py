@@ -15,6 +15,46 @@ from tests.walks.story import Sitting
 
 
 @dataclass
+class People:
+    """Staff, org units, groups and roles of the demonstration tenant, each to have something done to it."""
+
+    kept: str
+    duplicate: str
+    to_suspend: str
+    unit: str
+    to_archive: str
+    group: str
+    to_delete: str
+    viewer_role: str
+    role: str
+    role_to_delete: str
+    grant: str
+
+
+async def make_people(live: Live) -> People:
+    """Bring them about through the API."""
+
+    async def person() -> str:
+        given = {"email": f"{uuid4().hex}@example.org", "displayName": f"Person {uuid4().hex[:6]}"}
+        return (await live.do("UserInvite", given, role="admin"))["user"]["id"]
+
+    async def named(document: str, field: str, **more: Any) -> str:
+        return (await live.do(document, {"name": f"N {uuid4().hex[:8]}", **more}, role="admin"))[field]["id"]
+
+    kept, duplicate, to_suspend = [await person() for _ in range(3)]
+    unit, to_archive = [await named("OrgUnitCreate", "orgUnit") for _ in range(2)]
+    group, to_delete = [await named("GroupCreate", "group") for _ in range(2)]
+    await live.do("GroupMembersAdd", {"id": group, "userIds": [kept]}, role="admin")
+    await live.do("OrgUnitMembersAdd", {"id": unit, "userIds": [kept]}, role="admin")
+    role, role_to_delete = [await named("RoleCreate", "role", capabilities=["users.read"]) for _ in range(2)]
+    given = {"userId": kept, "grant": {"roleId": role}, "reason": "To be taken back."}
+    grant = (await live.do("RoleAssign", given, role="admin"))["grant"]["id"]
+    roles = (await live.ask("Roles", {"first": 100}, role="auditor"))["roles"]["nodes"]
+    viewer = next(one["id"] for one in roles if one["isSystem"] and one["name"] == "Viewer")
+    return People(kept, duplicate, to_suspend, unit, to_archive, group, to_delete, viewer, role, role_to_delete, grant)
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -40,6 +80,7 @@ class World:
     """Their sign-ins: the payloads of redeeming."""
     service_token: str
     expires_at: str
+    people: People
 
 
 async def make_world(live: Live) -> World:
@@ -71,6 +112,7 @@ async def make_world(live: Live) -> World:
         mails[0]["id"],
         global_id("Job", parked[0]),
         *await _signers(live),
+        await make_people(live),
     )
 
 
@@ -100,6 +142,60 @@ def entries() -> list[dict[str, Any]]:
 EVENT = {"kind": "PASTE_DETECTED", "clientAt": "2026-11-20T12:00:00Z", "position": 1, "details": {"characters": 12}}
 
 Build = Callable[[World], dict[str, Any]]
+
+
+def name() -> str:
+    return f"Named {uuid4().hex[:8]}"
+
+
+def invited(world: World) -> dict[str, Any]:
+    return {
+        "email": f"{uuid4().hex}@example.org",
+        "displayName": "Ada Invited",
+        "orgUnitIds": [world.people.unit],
+        "roles": [{"roleId": world.people.viewer_role, "orgUnitId": world.people.unit}],
+        "reason": "Helps with the audit.",
+    }
+
+
+def file_of_people() -> str:
+    return f"email,display_name,roles\n{uuid4().hex}@example.org,Ada,Viewer\n{uuid4().hex}@example.org,Bob,\n"
+
+
+PEOPLE: dict[str, tuple[str, Build]] = {
+    "UserInvite": ("admin", invited),
+    "UserUpdate": ("admin", lambda w: {"id": w.people.kept, "displayName": name(), "timeZone": "Europe/Paris"}),
+    "UserSuspend": ("admin", lambda w: {"id": w.people.to_suspend, "reason": "On leave."}),
+    "UserReactivate": ("admin", lambda w: {"id": w.people.to_suspend, "reason": "Back."}),
+    "UserMerge": (
+        "admin",
+        lambda w: {"keptId": w.people.kept, "duplicateId": w.people.duplicate, "reason": "The same person."},
+    ),
+    "UsersImport": ("admin", lambda _w: {"csv": file_of_people(), "reason": "New staff.", "welcome": True}),
+    "OrgUnitCreate": ("admin", lambda _w: {"name": name()}),
+    "OrgUnitRename": ("admin", lambda w: {"id": w.people.unit, "name": name()}),
+    "OrgUnitArchive": ("admin", lambda w: {"id": w.people.to_archive, "reason": "Closed."}),
+    "OrgUnitMembersAdd": ("admin", lambda w: {"id": w.people.unit, "userIds": [w.people.to_suspend]}),
+    "OrgUnitMembersRemove": ("admin", lambda w: {"id": w.people.unit, "userIds": [w.people.to_suspend]}),
+    "GroupCreate": ("admin", lambda _w: {"name": name()}),
+    "GroupRename": ("admin", lambda w: {"id": w.people.group, "name": name()}),
+    "GroupDelete": ("admin", lambda w: {"id": w.people.to_delete, "reason": "Not needed."}),
+    "GroupMembersAdd": ("admin", lambda w: {"id": w.people.group, "userIds": [w.people.to_suspend]}),
+    "GroupMembersRemove": ("admin", lambda w: {"id": w.people.group, "userIds": [w.people.to_suspend]}),
+    "RoleCreate": ("admin", lambda _w: {"name": name(), "capabilities": ["users.read", "roles.read"]}),
+    "RoleClone": ("admin", lambda w: {"id": w.people.viewer_role, "name": name()}),
+    "RoleUpdate": ("admin", lambda w: {"id": w.people.role, "capabilities": ["users.read", "activity.read"]}),
+    "RoleDelete": ("admin", lambda w: {"id": w.people.role_to_delete, "reason": "Not needed."}),
+    "RoleAssign": (
+        "admin",
+        lambda w: {
+            "userId": w.people.to_suspend,
+            "grant": {"roleId": w.people.viewer_role, "orgUnitId": w.people.unit},
+            "reason": "Helps out.",
+        },
+    ),
+    "RoleRemove": ("admin", lambda w: {"grantId": w.people.grant, "reason": "Enough."}),
+}
 
 MUTATIONS: dict[str, tuple[str, Build]] = {
     "QuestionCreate": ("author", lambda _w: question_given()),
@@ -143,6 +239,7 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     "ServiceTokenRevoke": ("integrator", lambda w: {"id": w.service_token, "reason": "Not needed any more."}),
     "ActivityCheckpointCreate": ("auditor", lambda _w: {}),
     "ActivityExport": ("auditor", lambda _w: {"filter": {"act": "role."}, "most": 50}),
+    **PEOPLE,
 }
 """Document, who acts, and with which input; they run in this order."""
 

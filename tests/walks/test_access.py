@@ -41,6 +41,12 @@ IDS = {
     "evaluationVersionId": "EvaluationVersion",
     "questionVersionId": "QuestionVersion",
     "userId": "User",
+    "userIds": "User",
+    "keptId": "User",
+    "duplicateId": "User",
+    "grantId": "Grant",
+    "roleId": "Role",
+    "orgUnitIds": "OrgUnit",
 }
 
 

@@ -39,6 +39,25 @@ OTHER: dict[str, Change | None] = {
     "SignOut": None,
     "ServiceTokenCreate": lambda given: given | {"name": "Another"},
     "ServiceTokenRevoke": lambda given: given | {"reason": "Another."},
+    "UserInvite": lambda given: given | {"displayName": "Another"},
+    "UserUpdate": lambda given: given | {"displayName": "Another"},
+    "UserMerge": lambda given: given | {"reason": "Another."},
+    "UsersImport": lambda given: given | {"existing": "UPDATE"},
+    "OrgUnitCreate": lambda given: given | {"name": "Another"},
+    "OrgUnitRename": lambda given: given | {"name": "Another"},
+    "OrgUnitMembersAdd": lambda given: given | {"userIds": given["userIds"] * 2},
+    "OrgUnitMembersRemove": lambda given: given | {"userIds": given["userIds"] * 2},
+    "GroupCreate": lambda given: given | {"name": "Another"},
+    "GroupRename": lambda given: given | {"name": "Another"},
+    "GroupMembersAdd": lambda given: given | {"userIds": given["userIds"] * 2},
+    "GroupMembersRemove": lambda given: given | {"userIds": given["userIds"] * 2},
+    "RoleCreate": lambda given: given | {"name": "Another"},
+    "RoleClone": lambda given: given | {"name": "Another"},
+    "RoleUpdate": lambda given: given | {"name": "Another"},
+    **dict.fromkeys(
+        ("UserSuspend", "UserReactivate", "OrgUnitArchive", "GroupDelete", "RoleDelete", "RoleAssign", "RoleRemove"),
+        lambda given: given | {"reason": "Another."},
+    ),
 }
 """How an input is made another one; None where there is nothing to change but the key."""
 

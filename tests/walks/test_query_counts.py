@@ -59,6 +59,28 @@ NESTED = {
         """query ($n: Int!) { serviceTokens(first: $n) { totalCount nodes { id name lastUsedAt
             orgUnit { name } createdBy { displayName email } } } }""",
     ),
+    "people to what they belong to": (
+        "admin",
+        """query ($n: Int!) { users(first: $n, filter: {search: "aa crowd"}) { totalCount nodes { id status mergedInto { id }
+            orgUnits { id name memberCount } groups { id members(first: 2) { totalCount nodes { id email } } }
+            roles { expiresAt role { id name holdersCount capabilities { name } availableActions { action enabled } }
+              orgUnit { id } grantedBy { displayName } }
+            availableActions { action enabled reason } } } }""",
+    ),
+    "groups to members": (
+        "admin",
+        """query ($n: Int!) { groups(first: $n) { totalCount nodes { id name memberCount
+            members(first: 5) { totalCount pageInfo { hasNextPage } nodes { id displayName orgUnits { id } } } } } }""",
+    ),
+    "org units to members": (
+        "admin",
+        """query ($n: Int!) { orgUnits(first: $n) { nodes { id memberCount members(first: 3) { nodes { id } } } } }""",
+    ),
+    "roles to capabilities": (
+        "admin",
+        """query ($n: Int!) { roles(first: $n) { totalCount nodes { id isSystem holdersCount
+            capabilities { name fields } availableActions { action enabled reason } } } }""",
+    ),
     "evaluations to sections": (
         "author",
         """query ($n: Int!) { evaluations(first: $n) { nodes { name latestVersion { id itemsPerSession maxPoints
@@ -150,7 +172,20 @@ async def crowd(live: Live) -> dict[int, str]:
         await live.do("ServiceTokenCreate", given, role="integrator")
     entries = [entry for n in range(2) for entry in story.pool(f"x{n}")]
     await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
+    await belong(live)
     return issued
+
+
+async def belong(live: Live) -> None:
+    """Forty people, org units, groups and roles; each person is in one of each, and holds one role besides."""
+    for number in range(MANY):
+        await live.do("OrgUnitCreate", {"name": f"Unit {number}"}, role="admin")
+        await live.do("GroupCreate", {"name": f"Group {number}"}, role="admin")
+        given = {"name": f"Role {number}", "capabilities": ["users.read", "roles.read"]}
+        await live.do("RoleCreate", given, role="admin")
+    lines = [f"aa{n}@example.org,AA crowd {n},Unit {n},Group {n};Group 0,Role {n};Viewer" for n in range(MANY)]
+    text = "\n".join(["email,display_name,org_units,groups,roles", *lines])
+    await live.do("UsersImport", {"csv": text, "reason": "Crowd."}, role="admin")
 
 
 @pytest.mark.parametrize("name", ["AssignmentMonitor", "AssignmentResults"])

@@ -1,0 +1,132 @@
+"""Carrying out an import of people: a few statements for all rows, and one ledger row for each change."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from models.base import uuid7
+from models.identity import User, UserRole, UserStatus
+from services import groups, org_units, roles, roles_grants, roles_held, users, users_import, words
+from services.idempotency import Answer
+from services.users_import import Action, Existing, Planned
+from services.work import Work
+
+
+async def run(work: Work, text: str, existing: Existing, reason: str | None, site: str | None) -> Answer:
+    """Import people; rows that cannot be are answered with why, and hold up no other. Roles need a reason.
+
+    Who is new gets a welcome by mail, when `site` says where to sign in.
+    """
+    await roles_held.lock(work)
+    planned = await users_import.plan(work, text, existing)
+    doing = [row for row in planned if row.action in (Action.CREATE, Action.UPDATE)]
+    why = words.reason(reason or "") if any(row.roles for row in doing) else None
+    ids = await _create(work, [row for row in doing if row.action is Action.CREATE])
+    ids |= {row.email: row.user_id for row in doing if row.user_id is not None}
+    await _update(work, [row for row in doing if row.action is Action.UPDATE])
+    await _place(work, doing, ids)
+    await _grant(work, doing, ids, why or "")
+    if site is not None:
+        new = [row.email for row in doing if row.action is Action.CREATE]
+        added = await work.session.scalars(select(User).where(User.email.in_(new)))
+        await users.welcome(work, added.all(), site)
+    roles.touch(work)
+    return {"rows": [_answered(row, ids[row.email] if row.action is Action.CREATE else row.user_id) for row in planned]}
+
+
+async def _create(work: Work, rows: Sequence[Planned]) -> dict[str, UUID]:
+    """Create people; one whom another request has just created is taken as they are."""
+    if not rows:
+        return {}
+    values = [
+        {
+            "id": uuid7(),
+            "email": row.email,
+            "display_name": row.display_name,
+            "time_zone": row.time_zone,
+            "status": UserStatus.INVITED,
+        }
+        for row in rows
+    ]
+    await work.session.execute(insert(User).on_conflict_do_nothing(index_elements=["tenant_id", "email"]), values)
+    found = await work.rows(select(User.email, User.id).where(User.email.in_([row.email for row in rows])))
+    ids: dict[str, UUID] = {row.email: row.id for row in found}
+    for row in rows:
+        units = sorted(map(str, row.org_units))
+        after = {"email": row.email, "display_name": row.display_name, "org_units": units}
+        work.record("user.invited", ("user", ids[row.email]), after={"status": UserStatus.INVITED} | after)
+    return ids
+
+
+async def _update(work: Work, rows: Sequence[Planned]) -> None:
+    """Write names and zones that the file has and that differ; an empty cell changes nothing."""
+    wanted = [row.user_id for row in rows if row.user_id is not None]
+    people = {user.id: user for user in await work.session.scalars(select(User).where(User.id.in_(wanted)))}
+    changes: list[dict[str, Any]] = []
+    for row in rows:
+        user = people.get(row.user_id) if row.user_id else None
+        if user is None:
+            continue
+        zone = row.time_zone or user.time_zone
+        before = {"display_name": user.display_name, "time_zone": user.time_zone}
+        after = {"display_name": row.display_name, "time_zone": zone}
+        if before != after:
+            changes.append({"id": user.id, "tenant_id": user.tenant_id, **after})
+            work.record("user.updated", ("user", user.id), before=before, after=after)
+    if changes:
+        await work.session.execute(update(User), changes)
+
+
+async def _place(work: Work, rows: Sequence[Planned], ids: dict[str, UUID]) -> None:
+    """Add people to org units and groups, one statement for each of these."""
+    by_unit: dict[UUID, list[UUID]] = {}
+    by_group: dict[UUID, list[UUID]] = {}
+    for row in rows:
+        for unit in row.org_units:
+            by_unit.setdefault(unit, []).append(ids[row.email])
+        for group in row.groups:
+            by_group.setdefault(group, []).append(ids[row.email])
+    created = {ids[row.email] for row in rows if row.action is Action.CREATE}
+    moved: set[UUID] = set()
+    for unit, people in by_unit.items():
+        moved |= await org_units.join(work, people, unit) - created
+    await org_units.record_membership(work, sorted(moved))
+    for group, people in by_group.items():
+        added = await groups.join(work, people, group)
+        if added:
+            work.record("group.members_added", ("group", group), after={"members": sorted(map(str, added))})
+
+
+async def _grant(work: Work, rows: Sequence[Planned], ids: dict[str, UUID], why: str) -> None:
+    """Grant roles in the whole tenant to whoever does not hold them there yet."""
+    wanted = [(ids[row.email], role_id) for row in rows for role_id in row.roles]
+    if not wanted:
+        return
+    held = await roles_grants.of_users(work, [user_id for user_id, _ in wanted])
+    names = await roles.by_ids(work, [role_id for _, role_id in wanted])
+    people = {user_id for user_id, _ in wanted}
+    found = await work.rows(select(User.id, User.status).where(User.id.in_(people)))
+    statuses = {row.id: row.status for row in found}
+    for user_id, role_id in wanted:
+        if any(grant.role_id == role_id and grant.org_unit_id is None for grant in held[user_id]):
+            continue
+        given = {"user_id": user_id, "role_id": role_id, "granted_by": work.viewer.user_id, "reason": why}
+        grant = UserRole(tenant_id=work.viewer.tenant_id, id=uuid7(), **given)
+        work.session.add(grant)
+        told = roles_grants.told(grant, names[role_id].name, statuses[user_id])
+        work.record("role.granted", ("user", user_id), reason=why, after=told)
+    await work.session.flush()
+
+
+def _answered(row: Planned, user_id: UUID | None) -> dict[str, Any]:
+    return {
+        "index": row.index,
+        "line": row.line,
+        "email": row.email,
+        "action": row.action,
+        "user": user_id and str(user_id),
+        "problems": [org_units.kept(problem) for problem in row.problems],
+    }

@@ -1,0 +1,138 @@
+"""Every role at every field inside an object that declares a capability: told with it, FORBIDDEN or null without it.
+
+The root fields are tried in test_access.py. docs/access.md lists what both of them try.
+"""
+
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, get_named_type, is_composite_type
+
+from models.capabilities import Capability
+from resolvers.access import access_of
+from schema import access_table, node_query
+from schema.root import schema
+from services.demonstration import ROLES
+from services.system_roles import SYSTEM_ROLES
+from tests.walks import acts, reach
+from tests.walks.conftest import Live
+
+HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
+ROOTS = ("Query", "Mutation", "Subscription")
+INSIDE = [place for place in access_table.declared(schema) if place[0] not in ROOTS]
+
+WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "EvaluationItem": ("EvaluationVersion", ("sections(first: 1)", "items(first: 1)")),
+    "Grant": ("User", ("roles",)),
+    "MonitorRow": ("Assignment", ("monitor", "nodes")),
+}
+"""To what has no global id of its own: from which object, through which fields."""
+
+
+@pytest.fixture(scope="module")
+async def ids(live: Live) -> dict[str, str]:
+    """One object of each kind, with something below it."""
+    world = await acts.make_world(live)
+    text = """query ($s: ID!, $v: ID!, $a: ID!) {
+        submission(id: $s) { items { id } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
+        evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""
+    given = {"s": world.submission_id, "v": world.version_id, "a": world.assignment}
+    body = await live.post(text, given, await live.token("admin"))
+    assert "errors" not in body, body
+    data = body["data"]
+    return {
+        "Assignment": world.assignment,
+        "EvaluationVersion": world.version_id,
+        "Group": world.people.group,
+        "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
+        "OrgUnit": world.people.unit,
+        "QuestionVersion": data["evaluationVersion"]["sections"][0]["items"][0]["questionVersion"]["id"],
+        "Session": world.done.session_id,
+        "Submission": world.submission_id,
+        "SubmissionItem": data["submission"]["items"][0]["id"],
+        "User": world.people.kept,
+    }
+
+
+def chain(kind: str, name: str) -> tuple[str, list[str], list[Capability]]:
+    """The object to begin at, the fields to go through, and every capability that is asked for on the way."""
+    start, way = WAYS.get(kind, (kind, ()))
+    wanted = [access_of(found(start)).capability]
+    owner = reach.CORE.type_map[start]
+    for step in (*way, name):
+        plain = step.split("(")[0]
+        _, capability = access_table.declared(schema).get((owner.name, plain), ("", None))
+        wanted += [] if capability is None else [Capability(capability)]
+        assert isinstance(owner, GraphQLObjectType)
+        owner = get_named_type(owner.fields[plain].type)
+    return start, [*way, name], [one for one in wanted if one is not None]
+
+
+def found(kind: str) -> Any:
+    """The resolver that `node(id:)` calls for a kind."""
+    (resolver,) = [
+        cell.cell_contents
+        for cell in node_query.KINDS[kind].__closure__ or ()
+        if hasattr(cell.cell_contents, "__access__")
+    ]
+    return resolver
+
+
+def written(kind: str, name: str) -> str:
+    start, steps, _ = chain(kind, name)
+    owner = reach.CORE.type_map[kind]
+    assert isinstance(owner, GraphQLObjectType)
+    leaf = " { __typename }" if is_composite_type(get_named_type(owner.fields[name].type)) else ""
+    body = " { ".join(steps) + leaf + " }" * (len(steps) - 1)
+    return f"query ($id: ID!) {{ node(id: $id) {{ __typename ... on {start} {{ {body} }} }} }}"
+
+
+def values(data: Any, steps: list[str]) -> list[Any]:
+    """Everything that stands at the end of the way."""
+    for step in steps:
+        if isinstance(data, list):
+            return [value for one in data for value in values(one, steps)]
+        if data is None:
+            return []
+        data, steps = data.get(step.split("(")[0]), steps[1:]
+    return [] if data is None else [data]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_is_told_inside_objects_what_its_capabilities_say(live: Live, ids: dict[str, str], role: str):
+    token, held, wrong = await live.token(role), HELD[ROLES[role]], []
+    for kind, name in INSIDE:
+        start, steps, wanted = chain(kind, name)
+        body = await live.post(written(kind, name), {"id": ids[start]}, token)
+        told = values((body["data"] or {}).get("node"), steps)
+        errors = [(error["extensions"]["code"], error["message"]) for error in body.get("errors", [])]
+        lacking = [one for one in wanted if one not in held]
+        if not lacking and errors:
+            wrong.append((kind, name, errors))
+        if lacking and (told or any(code != "FORBIDDEN" or f"'{lacking[0]}'" not in why for code, why in errors)):
+            wrong.append((kind, name, lacking, told, errors))
+        if role == "admin" and not told and (kind, name) != ("MonitorRow", "outcome"):
+            wrong.append((kind, name, "the one who may see it sees nothing, so nothing was tried"))
+    assert wrong == []
+
+
+async def test_nobody_is_told_anything_inside_objects(live: Live, ids: dict[str, str]):
+    for kind, name in INSIDE:
+        body = await live.post(written(kind, name), {"id": ids[chain(kind, name)[0]]})
+        assert [error["extensions"]["code"] for error in body["errors"]] == ["UNAUTHENTICATED"]
+        assert not (body.get("data") or {}).get("node")
+
+
+def test_the_page_of_access_is_fresh_and_lists_every_declared_field() -> None:
+    from server import access_doc  # noqa: PLC0415 - the page is what is tested
+
+    assert access_doc.refresh(check=True), "run 'make sdl'"
+    page = access_doc.text()
+    for kind, name in access_table.declared(schema):
+        assert (f"| `{name}` |" if kind in ROOTS else f"| `{kind}.{name}` |") in page
+    assert len(access_table.declared(schema)) == sum(len(reach.roots(kind.lower())) for kind in ROOTS) + len(INSIDE)
+
+
+def test_a_global_id_of_a_kind_without_a_resolver_would_be_noticed() -> None:
+    for kind in node_query.KINDS:
+        assert access_of(found(kind)).capability is not None, kind
