@@ -48,7 +48,7 @@ from tenants t order by t.id
 def upgrade() -> None:
     """Extend the tables, and write down who may what in each tenant, from where the ledger goes on."""
     op.add_column("org_units", sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True))
-    op.alter_column("users", "email", type_=sa.Text(collation="C"), existing_nullable=False)
+    type_of_address(sa.Text(collation="C"))
     op.add_column("users", sa.Column("merged_into", sa.Uuid(), nullable=True))
     searched = sa.Computed("lower(display_name)", persisted=True)
     op.add_column("users", sa.Column("search_name", sa.Text(collation="C"), searched, nullable=False))
@@ -97,6 +97,16 @@ def write_baselines() -> None:
             record(connection, row.tenant_id, "rights.recorded", ("tenant", row.tenant_id), None, row.baseline)
 
 
+def type_of_address(kind: sa.Text) -> None:
+    """Change the type of the addresses, around the trigger that watches them."""
+    op.execute("drop trigger known_address_update on users")
+    op.alter_column("users", "email", type_=kind, existing_nullable=False)
+    op.execute(
+        "create trigger known_address_update after update of email on users"
+        " for each row execute function evalium_known_address()"
+    )
+
+
 def downgrade() -> None:
     """Take it back; the baselines stay in the ledger, which forgets nothing."""
     op.execute("revoke update (user_id) on submissions from evalium_app")
@@ -122,5 +132,5 @@ def downgrade() -> None:
     with past_row_policies("users"):
         op.execute("update users set status = 'suspended' where status = 'merged'")
     op.create_check_constraint(op.f("ck_users_status"), "users", "status in ('invited', 'active', 'suspended')")
-    op.alter_column("users", "email", type_=sa.Text(), existing_nullable=False)
+    type_of_address(sa.Text())
     op.drop_column("org_units", "archived_at")
