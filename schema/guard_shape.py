@@ -30,7 +30,7 @@ from graphql import (
     is_composite_type,
 )
 
-from services.refusals import LimitExceeded
+from services.refusals import BadUserInput, LimitExceeded
 
 MAX_TOKENS = 2_000
 MAX_DEPTH = 15
@@ -154,8 +154,12 @@ class ShapeReader:
         if name in self._measured:
             return self._measured[name]
         node = self._fragments.get(name)
-        if node is None or name in self._open:
-            return Measure()  # unknown and circular fragments are refused by validation, with a location
+        if name in self._open:
+            raise BadUserInput(
+                f"The fragment '{name[:80]}' contains itself.", hint="Spread it where its fields are wanted, once."
+            )
+        if node is None:
+            return Measure()  # an unknown fragment is refused by validation, with a location
         self._open.add(name)
         _refuse_directives(len(node.directives or ()))
         measure = self._level(node.selection_set, self._composite(node.type_condition.name.value))

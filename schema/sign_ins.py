@@ -44,7 +44,7 @@ class SignIn(Node):
 
 def shown_unit(row: identity_models.OrgUnit) -> OrgUnit:
     """Show an org unit."""
-    return OrgUnit(id=global_id("OrgUnit", row.id), uuid=row.id, name=row.name)
+    return OrgUnit.of(row)
 
 
 def shown(info: Info, row: models.SignIn) -> SignIn:

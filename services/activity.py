@@ -69,7 +69,9 @@ def _statement() -> Select[Any]:
 
 
 def _shown(values: Sequence[Any]) -> SimpleNamespace:
-    return SimpleNamespace(**vars(plain.row(Activity, values[:-2])), position=values[-2], hash=values[-1])
+    shown = cast("Any", plain.row(Activity, values[:-2]))
+    shown.position, shown.hash = values[-2:]
+    return shown
 
 
 async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[Any]:

@@ -13,7 +13,7 @@ from schema import guard
 from schema.errors import EvaliumSchema
 from schema.guard_overlap import OverlapCounter
 from schema.guard_shape import MAX_DEPTH, Measure, ShapeReader
-from services.refusals import LimitExceeded
+from services.refusals import BadUserInput, LimitExceeded
 
 SDL = build_schema(
     """
@@ -109,8 +109,9 @@ def test_levels_are_bounded(text: str, says: str) -> None:
     assert caught.value.advice
 
 
-def test_circular_fragments_end() -> None:
-    assert read("{ ...F } fragment F on Query { free ...G } fragment G on Query { ...F }")[0].cost == 1
+def test_circular_fragments_are_refused_before_anything_else_is_read() -> None:
+    with pytest.raises(BadUserInput, match="'F' contains itself"):
+        read("{ ...F } fragment F on Query { free ...G } fragment G on Query { ...F }")
 
 
 def test_thirty_aliases_and_ten_directives_are_fine() -> None:

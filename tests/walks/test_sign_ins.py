@@ -81,7 +81,7 @@ async def test_a_link_signs_in_once(live: Live):
     assert body["data"]["viewer"]["orgUnit"]["name"] == done["orgUnit"]["name"] == "Main"
     assert problem(await redeem(live, token=token, nonce=who.nonce))["code"] == "SIGN_IN_LINK_USED"
     told = await acts(live, who, "sign_in.failed")
-    assert told == ["role.granted", "signed_in", "sign_in.failed"]
+    assert told == ["user.added", "role.granted", "signed_in", "sign_in.failed"]
 
 
 async def test_fifty_redeems_at_once_have_one_success(live: Live):
