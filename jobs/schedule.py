@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from jobs import ledger, sessions
 from services.ledger import Notary
-from services.work import Office
+from services.work import Office, is_passing
 
 SWEEP_EVERY = 1.0
 """Seconds between two looks for overdue sessions and for unsealed rows of the ledger; what is recorded and shown does
@@ -39,9 +39,12 @@ async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, inte
     while not stop.is_set():
         try:
             done = await job(office)
-        except Exception:
+        except Exception as error:
             RUNS.labels(name, "failed").inc()
-            log.exception("job.failed", job=name)
+            if is_passing(error):  # the database is away: its next turn comes, and a traceback tells nothing
+                log.warning("job.postponed", job=name, cause=type(error).__name__)
+            else:
+                log.exception("job.failed", job=name)
         else:
             RUNS.labels(name, "finished").inc()
             DONE.labels(name).inc(done)
