@@ -44,13 +44,17 @@ async def test_overdue_sessions_are_closed_while_it_runs_and_it_stops_when_told(
     assert row.ended_at == row.deadline_at
 
 
-async def test_a_failing_job_is_logged_and_tried_again(office, monkeypatch):
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(OSError("the database is away"), "job.postponed"), (ValueError("a fault of ours"), "job.failed")],
+)
+async def test_a_failing_job_is_logged_and_tried_again(office, monkeypatch, failure, told):
     turns = 0
 
     async def broken(_office):
         nonlocal turns
         turns += 1
-        raise OSError("the database is away")
+        raise failure
 
     monkeypatch.setattr(sessions, "sweep", broken)
     stop = asyncio.Event()
@@ -63,7 +67,7 @@ async def test_a_failing_job_is_logged_and_tried_again(office, monkeypatch):
         await until(thrice)
         stop.set()
         await running
-    failures = [entry for entry in logs if entry["event"] == "job.failed"]
+    failures = [entry for entry in logs if entry["event"] == told]
     assert len(failures) >= 3
     assert failures[0]["job"] == "sessions.sweep"
 
