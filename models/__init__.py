@@ -1,6 +1,7 @@
 """WHERE it is kept: mapped classes, row policies and reusable selects."""
 
 from models import (
+    accommodations,
     activity,
     assignments,
     attempts,
@@ -8,6 +9,8 @@ from models import (
     idempotency,
     identity,
     messages,
+    overrides,
+    policy,
     service_tokens,
     sessions,
     sign_ins,
@@ -17,6 +20,7 @@ from models.base import Base
 
 __all__ = [
     "Base",
+    "accommodations",
     "activity",
     "assignments",
     "attempts",
@@ -24,6 +28,8 @@ __all__ = [
     "idempotency",
     "identity",
     "messages",
+    "overrides",
+    "policy",
     "service_tokens",
     "sessions",
     "sign_ins",

@@ -33,6 +33,10 @@ class Capability(StrEnum):
     MESSAGES_MANAGE = "messages.manage"
     JOBS_MANAGE = "jobs.manage"
     ACTIVITY_EXPORT = "activity.export"
+    ASSIGNMENTS_OVERRIDE = "assignments.override"
+    ACCOMMODATIONS_READ = "accommodations.read"
+    ACCOMMODATIONS_MANAGE = "accommodations.manage"
+    POLICY_MANAGE = "policy.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -63,4 +67,8 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.MESSAGES_MANAGE: "Change the templates of mails.",
     Capability.JOBS_MANAGE: "See background jobs that were given up, and have them tried again.",
     Capability.ACTIVITY_EXPORT: "Export the activity ledger, and have checkpoints of it signed.",
+    Capability.ASSIGNMENTS_OVERRIDE: "Change the limits of a person or a group on an assignment, with a reason.",
+    Capability.ACCOMMODATIONS_READ: "See what people need in every assessment, such as more time.",
+    Capability.ACCOMMODATIONS_MANAGE: "Write down what people need in every assessment.",
+    Capability.POLICY_MANAGE: "Change the tenant's default limits.",
 }

@@ -54,6 +54,9 @@ class EventKind(StrEnum):
     PASTE_DETECTED = "paste_detected"
     DISCONNECTED = "disconnected"
     RECONNECTED = "reconnected"
+    TIME_EXTENDED = "time_extended"
+    ATTEMPT_ADDED = "attempt_added"
+    LIMITS_CHANGED = "limits_changed"
     SUBMITTED = "submitted"
     EXPIRED = "expired"
 
@@ -61,8 +64,10 @@ class EventKind(StrEnum):
 class DeliverySession(Resource, Timed, Base):
     """One attempt of one person. Counters are kept on the row, so that the monitor never aggregates events.
 
-    `policy` holds the frozen limits with the source of each value. `deadline_at` is the instant after which the
-    session is over: the close of the window while it is created, the personal deadline once it is active.
+    `policy` holds the frozen limits with the source of each value, and `policy_rows` the rows that they follow from, so
+    that an override of this person is put beside them without looking at anything else again. `deadline_at` is the
+    instant after which the session is over: the close of the window while it is created, the personal deadline once
+    it is active.
     """
 
     __tablename__ = "delivery_sessions"
@@ -89,6 +94,7 @@ class DeliverySession(Resource, Timed, Base):
     state: Mapped[str] = mapped_column(server_default=SessionState.CREATED)
     seed: Mapped[int] = mapped_column(BigInteger)
     policy: Mapped[dict[str, Any]]
+    policy_rows: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True), info={"large": True})
     grace_seconds: Mapped[int] = mapped_column(Integer)
     window_until: Mapped[datetime | None]
     started_at: Mapped[datetime | None]

@@ -15,6 +15,7 @@ from models.capabilities import Capability
 from models.identity import User
 from models.sessions import DeliverySession
 from resolvers import identity
+from resolvers import policy as policies
 from resolvers.access import public, requires
 from resolvers.context import Context
 from services import assignments, assignments_monitor, assignments_policy, assignments_redeem, invitations, streams
@@ -112,7 +113,7 @@ async def policy(context: Context, row: Assignment) -> Policy:
     version = await context.loaders.of(authoring_loaders.evaluation_versions).load(row.evaluation_version_id)
     if version is None:
         raise LookupError(f"assignment {row.id} has no evaluation version")
-    return assignments_policy.effective(row, version)
+    return assignments_policy.effective(row, version, await policies.current(context))
 
 
 @requires(Capability.ASSIGNMENTS_MONITOR)

@@ -5,15 +5,29 @@ from contextlib import aclosing
 from uuid import UUID
 
 from models.capabilities import Capability
+from models.sessions import EventKind
 from realtime.cursors import Position
 from realtime.shared import Feed
-from resolvers.access import requires
+from resolvers.access import candidate, requires
 from resolvers.context import Context
 from resolvers.sources import Frame
 from resolvers.streams_live import Live
 from services import assignments, streams
+from services.refusals import Unauthenticated
 from services.streams import Stream
 from services.work import Work
+
+TOLD_TO_CANDIDATES = frozenset(
+    {
+        EventKind.STARTED,
+        EventKind.TIME_EXTENDED,
+        EventKind.ATTEMPT_ADDED,
+        EventKind.LIMITS_CHANGED,
+        EventKind.SUBMITTED,
+        EventKind.EXPIRED,
+    }
+)
+"""What a candidate is told of the own session while it goes on: what others or the clock decided, never why."""
 
 
 @requires(Capability.ASSIGNMENTS_MONITOR)
@@ -46,6 +60,25 @@ async def session_stream(context: Context, session_id: UUID, after: str | None) 
         yield frame
 
 
+@candidate
+async def my_session_stream(context: Context, after: str | None) -> AsyncGenerator[Frame, None]:
+    """Follow the session of the candidate's token: frames with something that concerns the candidate, and heartbeats.
+
+    What the frame shows of the session is read anew for each one.
+    """
+    session_id = context.viewer.session_id
+    if session_id is None:
+        raise Unauthenticated("This needs a candidate's session token.")
+    stream = _of_session(context, session_id)
+    start = await _begin(context, stream, after)
+    source = context.house.sources.of(stream, context.viewer.impersonal())
+    async with aclosing(source.reader.follow(start, Feed())) as frames:
+        async for frame in frames:
+            if frame.heartbeat or any(row.kind in TOLD_TO_CANDIDATES for row in frame.rows):
+                await context.refresh()
+                yield source.show(frame)
+
+
 def _of_assignment(context: Context, assignment_id: UUID) -> Stream:
     return streams.assignment_stream(context.tenant_id, assignment_id)
 
@@ -66,19 +99,25 @@ async def _page(context: Context, stream: Stream, after: str | None, first: int)
     return await context.read(read)
 
 
-async def _follow(
-    context: Context,
-    stream: Stream,
-    after: str | None,
-    capability: Capability,
-) -> AsyncGenerator[Frame, None]:
+async def _begin(context: Context, stream: Stream, after: str | None) -> Position:
+    """Read in short transactions from here on, and return where to start: behind a cursor, or here."""
+
     async def begin(work: Work) -> Position:
         if after is None:
             return (await streams.here(work, stream))[1]
         return streams.position(context.house.cursor_secret, stream, await streams.horizon(work), after)
 
     await context.start_streaming()
-    start = await context.read(begin)
+    return await context.read(begin)
+
+
+async def _follow(
+    context: Context,
+    stream: Stream,
+    after: str | None,
+    capability: Capability,
+) -> AsyncGenerator[Frame, None]:
+    start = await _begin(context, stream, after)
     source = context.house.sources.of(stream, context.viewer.impersonal())
     feed = Feed()
     held = await context.capabilities()

@@ -76,6 +76,12 @@ def ask(resolver: Callable[..., Any], description: str) -> Any:
     return strawberry.field(description=description, directives=[directive(resolver)])
 
 
+def preview(resolver: Callable[..., Any], description: str) -> Any:
+    """Declare a query that tells what an act would do: like an act, it asks who may before it looks at the input."""
+    first = Guarded(access.access_of(resolver))
+    return strawberry.field(description=description, directives=[directive(resolver)], extensions=[first])
+
+
 def act(resolver: Callable[..., Any], description: str) -> Any:
     """Declare a mutation answered by `resolver`."""
     first = Guarded(access.access_of(resolver))

@@ -15,6 +15,7 @@ from resolvers import (
     messages,
     nodes,
     org_units,
+    overrides,
     roles,
     sessions,
     submissions,
@@ -29,6 +30,7 @@ from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import Group, OrgUnit, User
 from schema.messages import Message
 from schema.nodes import Node, split_id
+from schema.overrides import Override
 from schema.roles import Role
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
@@ -52,6 +54,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Group": _shown(groups.group, Group.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),
     "Message": _shown(messages.message, Message.of),
+    "Override": _shown(overrides.override, Override.of),
     "OrgUnit": _shown(org_units.org_unit, OrgUnit.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),

@@ -141,6 +141,7 @@ class NumberLimit(ResolvedLimit):
     """A resolved number."""
 
     value: int | None = told("The number, additions included; null when unlimited.")
+    base: int | None = told("The number that the source set, before anything was added; null when unlimited.")
     is_unlimited: bool = told("True when there is no bound.")
     added: list[LimitAddition] = told("What was added to the value that the source set.")
 
@@ -214,7 +215,8 @@ def _source(resolved: Resolved[Any]) -> dict[str, Any]:
 def _number(resolved: Resolved[int] | Resolved[int | Unlimited]) -> NumberLimit:
     value = bounded(resolved.value)
     added = [LimitAddition(value=one.value, source=one.source.kind, reason=one.source.why) for one in resolved.added]
-    return NumberLimit(value=value, is_unlimited=value is None, added=added, **_source(resolved))
+    base = None if value is None else value - sum(one.value for one in added)
+    return NumberLimit(value=value, base=base, is_unlimited=value is None, added=added, **_source(resolved))
 
 
 def _instant(resolved: Resolved[datetime | Unlimited]) -> InstantLimit:

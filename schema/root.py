@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema.access_explain import AccessExplainQuery
+from schema.accommodations import AccommodationsMutation, AccommodationsQuery
 from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
@@ -16,8 +17,12 @@ from schema.identity import IdentityQuery
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
+from schema.my_session_stream import MySessionSubscription
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
+from schema.overrides import OverridesQuery
+from schema.overrides_acts import OverridesMutation
+from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.question_keys import KEYS
 from schema.roles import RolesQuery
@@ -48,6 +53,9 @@ Query = merge_types(
         NodeQuery,
         AuthoringQuery,
         AssignmentsQuery,
+        OverridesQuery,
+        AccommodationsQuery,
+        PolicyQuery,
         SessionsQuery,
         SubmissionsQuery,
         StreamsQuery,
@@ -68,6 +76,9 @@ Mutation = merge_types(
         RolesMutation,
         AuthoringMutation,
         AssignmentsMutation,
+        OverridesMutation,
+        AccommodationsMutation,
+        PolicyMutation,
         MySessionMutation,
         MessagesMutation,
         JobsMutation,
@@ -76,7 +87,7 @@ Mutation = merge_types(
         ActivityMutation,
     ),
 )
-Subscription = merge_types("Subscription", (StreamsSubscription,))
+Subscription = merge_types("Subscription", (StreamsSubscription, MySessionSubscription))
 
 schema = EvaliumSchema(
     Query,

@@ -36,6 +36,9 @@ closed_set(
         EventKind.PASTE_DETECTED: "Text was pasted into an answer.",
         EventKind.DISCONNECTED: "The candidate's browser lost its connection.",
         EventKind.RECONNECTED: "The candidate's browser is connected again.",
+        EventKind.TIME_EXTENDED: "The candidate was given more time.",
+        EventKind.ATTEMPT_ADDED: "The candidate was given further attempts.",
+        EventKind.LIMITS_CHANGED: "Another limit of the session was changed.",
         EventKind.SUBMITTED: "The candidate handed in.",
         EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
     },
@@ -126,6 +129,33 @@ class Reconnected(ItemEvent):
     """Reconnected."""
 
 
+@strawberry.interface(description="Somebody changed the limits of this session, and said why.")
+class LimitEvent(SessionEvent):
+    """An event about limits."""
+
+    deadline_before: datetime | None = told("When the session would have ended; null when it had no end.")
+    deadline_after: datetime | None = told("When it ends now; null when it has no end.")
+
+
+@strawberry.type(description="The candidate was given more time.")
+class TimeExtended(LimitEvent):
+    """Extended."""
+
+    seconds: int = told("By how many seconds; negative when an extension was taken back.")
+
+
+@strawberry.type(description="The candidate was given further attempts.")
+class AttemptAdded(LimitEvent):
+    """More attempts."""
+
+    attempts: int = told("How many; negative when they were taken back.")
+
+
+@strawberry.type(description="Another limit of the session was changed, such as its time limit.")
+class LimitsChanged(LimitEvent):
+    """Changed."""
+
+
 @strawberry.type(description="The candidate handed in.")
 class SessionSubmitted(SessionEvent):
     """Submitted."""
@@ -147,6 +177,9 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
     EventKind.PASTE_DETECTED: PasteDetected,
     EventKind.DISCONNECTED: Disconnected,
     EventKind.RECONNECTED: Reconnected,
+    EventKind.TIME_EXTENDED: TimeExtended,
+    EventKind.ATTEMPT_ADDED: AttemptAdded,
+    EventKind.LIMITS_CHANGED: LimitsChanged,
     EventKind.SUBMITTED: SessionSubmitted,
     EventKind.EXPIRED: SessionExpired,
 }
@@ -161,7 +194,17 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
+    if issubclass(shown, LimitEvent):
+        facts |= {key: instant(row.payload[key]) for key in ("deadline_before", "deadline_after")}
+    if shown in {TimeExtended, AttemptAdded}:
+        fact = "seconds" if shown is TimeExtended else "attempts"
+        facts[fact] = row.payload[fact]
     return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
+
+
+def instant(written: str | None) -> datetime | None:
+    """Return an instant from an event's payload."""
+    return None if written is None else datetime.fromisoformat(written)
 
 
 @strawberry.type(description="Events in commit order, and the cursor from which to go on.")

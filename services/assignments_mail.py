@@ -26,7 +26,8 @@ async def invite(
     """Queue a mail for every invitation of an assignment that was just issued."""
     tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
     zone = str(tenant.time_zone)
-    limit = assignments_policy.effective(assignment, version).time_limit_seconds.value
+    defaults = await assignments_policy.defaults_of_tenant(work)
+    limit = assignments_policy.effective(assignment, version, defaults).time_limit_seconds.value
     common: dict[str, str] = {
         "tenant_name": str(tenant.name),
         "assessment_title": assignment.name,

@@ -1,6 +1,7 @@
 """Redeeming an invitation: one transaction from the token to a session with its frozen policy (domain.md section 5)."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,9 +12,9 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.authoring import EvaluationVersion
 from models.identity import User, UserStatus
 from models.sessions import DeliverySession
-from services import assignments_policy, invitations, sessions
+from services import assignments_policy, invitations, overrides, policy, sessions, sessions_policy
 from services.idempotency import Answer
-from services.policy import bounded, to_json
+from services.policy import Policy, Row, Unlimited, bounded, to_json
 from services.refusals import (
     InvitationExpired,
     InvitationRevoked,
@@ -41,6 +42,7 @@ class Case:
     user: User
     is_target: bool
     attempts_used: int
+    rows: Sequence[Row]
 
 
 def bearer(claims: Claims) -> Viewer:
@@ -63,11 +65,11 @@ async def redeem(work: Work, claims: Claims, nonce: str) -> Answer:
     if _is_retry(invitation, claims, nonce_hash, now):
         return {"session_id": str(invitation.session_id)}
     _check_invitation(case, claims)
-    _check_window(case, now)
+    limits = policy.resolve(case.rows)
+    _check_window(case, limits, now)
     if case.user.status == UserStatus.SUSPENDED or not case.is_target:
         raise NotAMember("This assessment is not, or no longer, addressed to you.")
-    policy = assignments_policy.effective(case.assignment, case.version)
-    allowed = bounded(policy.allowed_attempts.value)
+    allowed = bounded(limits.allowed_attempts.value)
     if allowed is not None and case.attempts_used >= allowed:
         raise NoAttemptsLeft(used=case.attempts_used, allowed=allowed)
     invitation.status = InvitationStatus.ACCEPTED
@@ -78,10 +80,11 @@ async def redeem(work: Work, claims: Claims, nonce: str) -> Answer:
         work,
         assignment=case.assignment,
         invitation=invitation,
-        policy=to_json(policy),
+        policy=to_json(limits),
+        policy_rows=sessions_policy.kept(case.rows),
         attempt=case.attempts_used + 1,
-        window_until=case.assignment.valid_until,
-        grace_seconds=policy.network_grace_seconds.value,
+        window_until=_bound(limits.window_until.value),
+        grace_seconds=limits.network_grace_seconds.value,
     )
     invitation.session_id = session.id
     _tell(work, case, session)
@@ -121,7 +124,8 @@ async def _behind_locks(work: Work, claims: Claims) -> Case:
     named = (await work.session.execute(wanted)).one_or_none()
     if named is None:
         raise invitations.unknown()
-    await work.lock(f"candidate/{claims.tenant_id}/{named.assignment_id}/{named.user_id}")
+    candidate_lock = f"candidate/{claims.tenant_id}/{named.assignment_id}/{named.user_id}"
+    await work.lock(candidate_lock, shared=[overrides.limits_lock(claims.tenant_id, named.assignment_id)])
     session = work.session
     used = select(func.count()).where(
         DeliverySession.assignment_id == named.assignment_id,
@@ -148,7 +152,11 @@ async def _behind_locks(work: Work, claims: Claims) -> Case:
             .with_for_update(read=True, of=[Invitation, Assignment, User])
         )
     ).one()
-    return Case(rows.Invitation, rows.Assignment, rows.EvaluationVersion, rows.User, rows.is_target, rows.used)
+    defaults = await assignments_policy.defaults_of_tenant(work)
+    plain = assignments_policy.plain_rows(rows.Assignment, rows.EvaluationVersion, defaults)
+    personal = (await assignments_policy.personal_rows(work, named.assignment_id, [named.user_id])).get(named.user_id)
+    limits = [*plain, *(personal or [])]
+    return Case(rows.Invitation, rows.Assignment, rows.EvaluationVersion, rows.User, rows.is_target, rows.used, limits)
 
 
 def _is_retry(invitation: Invitation, claims: Claims, nonce_hash: str, now: datetime) -> bool:
@@ -170,17 +178,22 @@ def _check_invitation(case: Case, claims: Claims) -> None:
         raise InvitationUsed(f"This invitation was used at {invitation.accepted_at.isoformat()}.")
 
 
-def _check_window(case: Case, now: datetime) -> None:
-    """Refuse outside the window and the invitation's life, in the database's time; the window speaks first."""
+def _check_window(case: Case, limits: Policy, now: datetime) -> None:
+    """Refuse outside the person's window and the invitation's life, in the database's time; the window speaks first."""
     assignment, invitation = case.assignment, case.invitation
     if assignment.status != AssignmentStatus.ACTIVE:
         raise WindowClosed(assignment.closed_at or now)
-    if assignment.valid_from is not None and now < assignment.valid_from:
-        raise WindowNotOpen(assignment.valid_from)
-    if assignment.valid_until is not None and now >= assignment.valid_until:
-        raise WindowClosed(assignment.valid_until)
+    opens, closes = _bound(limits.window_from.value), _bound(limits.window_until.value)
+    if opens is not None and now < opens:
+        raise WindowNotOpen(opens)
+    if closes is not None and now >= closes:
+        raise WindowClosed(closes)
     if now >= invitation.expires_at:
         raise InvitationExpired(f"This invitation was good until {invitation.expires_at.isoformat()}.")
+
+
+def _bound(value: datetime | Unlimited) -> datetime | None:
+    return None if isinstance(value, Unlimited) else value
 
 
 def _tell(work: Work, case: Case, session: DeliverySession) -> None:

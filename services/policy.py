@@ -190,6 +190,21 @@ def resolve(rows: Iterable[Row]) -> Policy:
     return Policy.model_validate(found)
 
 
+def rows_of(policy: Policy) -> list[Row]:
+    """Return rows from which this very policy follows: one for each value that was set, and one for each addition."""
+    rows: list[Row] = []
+    for name in _LENIENCY:
+        one = getattr(policy, name)
+        value = one.value
+        if name == "allowed_attempts" and value is not UNLIMITED:
+            value -= sum(addition.value for addition in one.added)
+        if one.source.kind is not SourceKind.SYSTEM_DEFAULT:
+            rows.append(Row(source=one.source, settings=Settings.model_validate({name: value}), restrict=True))
+    rows += [Row(source=one.source, extension_seconds=one.value) for one in policy.extension_seconds.added]
+    rows += [Row(source=one.source, added_attempts=one.value) for one in policy.allowed_attempts.added]
+    return rows
+
+
 def bounded(value: int | Unlimited) -> int | None:
     """Return a limit as a number, None when there is none: the form of nullable fields."""
     return None if isinstance(value, Unlimited) else value

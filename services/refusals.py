@@ -171,6 +171,13 @@ class StillInUse(Refusal):
     hint = "End what uses it first."
 
 
+class ConfirmationNeeded(Refusal):
+    """The act concerns an assessment with high stakes, and the caller has not said that this is known."""
+
+    code = "CONFIRMATION_NEEDED"
+    hint = "Ask the person who acts once more, and send the request again with the confirmation."
+
+
 class StateDrift(Refusal):
     """Somebody was faster: the object is no longer in the state that the act expects."""
 

@@ -46,8 +46,9 @@ class ReportedKind(StrEnum):
 
 _INSERT = text(
     "insert into session_events"
-    " (org_unit_id, session_id, assignment_id, at, actor_id, id, seq, kind, client_at, payload) "
-    "select :org_unit_id, :session_id, :assignment_id, :at, :actor_id, e.id, e.seq, e.kind, e.client_at, e.payload "
+    " (org_unit_id, session_id, assignment_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
+    "select :org_unit_id, :session_id, :assignment_id, :at, :actor_id, :reason, e.id, e.seq, e.kind, e.client_at,"
+    " e.payload "
     "from jsonb_to_recordset(cast(:events as jsonb))"
     " as e(id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
 )
@@ -75,6 +76,7 @@ async def append(
     *,
     at: datetime,
     actor_id: UUID | None,
+    reason: str | None = None,
 ) -> int:
     """Append events in one statement, numbered on from the session's last; return the last number."""
     first = session.event_seq + 1
@@ -92,6 +94,7 @@ async def append(
             "assignment_id": session.assignment_id,
             "at": at,
             "actor_id": actor_id,
+            "reason": reason,
             "events": orjson.dumps(events).decode(),
         },
     )

@@ -1,5 +1,6 @@
 """Holding one session: every act on it happens alone, and finds its state first (domain.md sections 6 and 7)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -35,6 +36,19 @@ async def hold(work: Work, session_id: UUID) -> DeliverySession:
     if session is None:
         raise NotFound("Session", session_id)
     return session
+
+
+async def hold_many(work: Work, session_ids: Sequence[UUID]) -> list[DeliverySession]:
+    """Hold several sessions at once and return those that the viewer sees, as they are now, in the order of their ids.
+
+    All locks are taken before any row is, so that the order of locks stays the order of transaction ids.
+    """
+    if not session_ids:
+        return []
+    await work.lock(*(lock_name(work.viewer.tenant_id, session_id) for session_id in session_ids))
+    wanted = select(DeliverySession).where(DeliverySession.id.in_(session_ids)).order_by(DeliverySession.id)
+    held = wanted.with_for_update().execution_options(populate_existing=True)
+    return list(await work.session.scalars(held))
 
 
 def require_running(session: Held, now: datetime) -> None:

@@ -64,6 +64,9 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.USERS_READ,
             C.ASSIGNMENTS_ISSUE,
             C.ASSIGNMENTS_MONITOR,
+            C.ASSIGNMENTS_OVERRIDE,
+            C.ACCOMMODATIONS_READ,
+            C.ACCOMMODATIONS_MANAGE,
             C.SESSIONS_READ,
             C.SUBMISSIONS_READ,
             C.PROGRAMMES_MANAGE,
@@ -74,7 +77,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         "auditor",
         "Auditor",
         "Reads everything, the ledger included, and changes nothing.",
-        _READ | {C.ACTIVITY_READ, C.ACTIVITY_EXPORT, C.MESSAGES_READ},
+        _READ | {C.ACTIVITY_READ, C.ACTIVITY_EXPORT, C.MESSAGES_READ, C.ACCOMMODATIONS_READ},
     ),
     _role("viewer", "Viewer", "Sees which evaluations and assignments there are.", set(_SEE)),
     _role(

@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from models.accommodations import AccommodationProfile
 from models.assignments import AssignmentTarget, Invitation
 from models.capabilities import Capability
 from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
+from models.overrides import AssignmentOverride
 from models.sessions import DeliverySession, SessionState
 from models.sign_ins import SignInEnd
 from models.submissions import Submission
@@ -25,7 +27,16 @@ from services.work import Work
 
 OPEN = (SessionState.CREATED, SessionState.ACTIVE, SessionState.PAUSED)
 
-MOVED = ("user_org_units", "group_members", "assignment_targets", "invitations", "delivery_sessions", "submissions")
+MOVED = (
+    "user_org_units",
+    "group_members",
+    "assignment_targets",
+    "invitations",
+    "delivery_sessions",
+    "submissions",
+    "assignment_overrides",
+    "accommodation_profiles",
+)
 """Tables whose references to the duplicate go over to the kept person."""
 
 ENDED = ("user_roles", "auth_sessions", "magic_links")
@@ -40,6 +51,7 @@ AUTHORED = (
     "mail_templates",
     "service_tokens",
     "users",
+    "policy_defaults",
 )
 """Tables whose references say who did something, which stays as it was said."""
 
@@ -96,6 +108,7 @@ async def merge(work: Work, kept_id: UUID, duplicate_id: UUID, reason: str) -> A
     await work.session.execute(update(User).where(User.merged_into == duplicate_id).values(merged_into=kept_id))
     await _move_memberships(work, kept_id, duplicate_id)
     await _move_attempts(work, kept_id, duplicate_id)
+    await _move_profile(work, kept_id, duplicate_id)
     grants = (await work.session.scalars(select(UserRole).where(UserRole.user_id == duplicate_id))).all()
     await roles_grants.end(work, grants, why)
     await sign_ins.end_all_of(work, duplicate_id, SignInEnd.ACCESS_LOST)
@@ -198,11 +211,25 @@ async def _move_attempts(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
     await _move(work, Invitation, kept_id, duplicate_id, Invitation.ordinal)
     await _move(work, DeliverySession, kept_id, duplicate_id, DeliverySession.attempt)
     await _move(work, Submission, kept_id, duplicate_id)
+    await _move(work, AssignmentOverride, kept_id, duplicate_id)
+
+
+async def _move_profile(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
+    """Let the duplicate's accommodation profile become the kept person's, unless that one has a profile already."""
+    profile = AccommodationProfile
+    own = select(profile.id).where(profile.user_id == kept_id)
+    left = {"synchronize_session": False}
+    await work.session.execute(
+        delete(profile).where(profile.user_id == duplicate_id, own.exists()), execution_options=left
+    )
+    await work.session.execute(
+        update(profile).where(profile.user_id == duplicate_id).values(user_id=kept_id), execution_options=left
+    )
 
 
 async def _move(
     work: Work,
-    table: type[AssignmentTarget | Invitation | DeliverySession | Submission],
+    table: type[AssignmentTarget | Invitation | DeliverySession | Submission | AssignmentOverride],
     kept_id: UUID,
     duplicate_id: UUID,
     number: InstrumentedAttribute[int] | None = None,

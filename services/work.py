@@ -19,7 +19,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 import orjson
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import BigInteger, Executable, bindparam, event, func, select, text
+from sqlalchemy import BigInteger, Boolean, Executable, bindparam, event, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection, Row
@@ -66,9 +66,10 @@ _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyn
 """What the driver raises, and what SQLAlchemy's adapter makes of it."""
 
 _LOCK = text(
-    "select pg_advisory_xact_lock(key), pg_current_xact_id_if_assigned() is null as clean "
-    "from (select unnest(:keys) as key order by 1) keys",
-).bindparams(bindparam("keys", type_=ARRAY(BigInteger)))
+    "select case when shared then pg_advisory_xact_lock_shared(key) else pg_advisory_xact_lock(key) end, "
+    "pg_current_xact_id_if_assigned() is null as clean "
+    "from (select * from unnest(:keys, :modes) as wanted (key, shared) order by 1) keys",
+).bindparams(bindparam("keys", type_=ARRAY(BigInteger)), bindparam("modes", type_=ARRAY(Boolean)))
 
 
 _WAIT_FOR = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
@@ -196,15 +197,18 @@ class Work:
             await adapter._start_transaction()  # noqa: SLF001 - likewise
         return connection.driver_connection
 
-    async def lock(self, *names: str) -> None:
+    async def lock(self, *names: str, shared: Sequence[str] = ()) -> None:
         """Wait for the named locks and hold them until the transaction ends, in one order for everybody.
+
+        Those of `shared` are held together with others who share them, and keep only those out who want them alone.
 
         It must come before the first write: a transaction gets its id with its first write, and events are streamed in
         the order of these ids, so whoever holds a session's lock later must also have the later id.
         """
-        keys = sorted({_lock_key(name) for name in names})
+        modes = {_lock_key(name): True for name in shared} | {_lock_key(name): False for name in names}
         try:
-            rows = (await self.session.execute(_LOCK, {"keys": keys})).all()
+            given = {"keys": list(modes), "modes": list(modes.values())}
+            rows = (await self.session.execute(_LOCK, given)).all()
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 raise InProgress from error

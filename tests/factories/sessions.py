@@ -19,7 +19,7 @@ from models.authoring import (
 from models.base import uuid7
 from models.identity import User
 from models.sessions import DeliverySession
-from services import content, policy, sessions
+from services import content, policy, sessions, sessions_policy
 from services.content import QuestionKind
 from services.policy import FeedbackMode, Row, Settings, Source, SourceKind
 from services.sessions_events import Reported
@@ -269,7 +269,8 @@ async def sit(
             work,
             assignment=sitting.assignment,
             invitation=invitation,
-            policy=frozen(time_limit=time_limit, feedback=feedback, grace=grace),
+            policy=(limits := frozen(time_limit=time_limit, feedback=feedback, grace=grace)),
+            policy_rows=sessions_policy.kept(policy.rows_of(policy.from_json(limits))),
             attempt=attempt,
             window_until=window_until,
             grace_seconds=grace,

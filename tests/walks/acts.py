@@ -55,6 +55,25 @@ async def make_people(live: Live) -> People:
 
 
 @dataclass
+class Limited:
+    """Somebody who sits, and two overrides that were applied to them."""
+
+    candidate: str
+    override: str
+
+
+async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
+    """Give more time to somebody who sits, and to somebody who has not come yet."""
+    session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
+    candidate = session["candidate"]["id"]
+    given = {"assignmentId": assignment, "target": {"userId": candidate}, "change": {"extensionSeconds": 60}}
+    applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
+    profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
+    await live.do("AccommodationUpdate", profile, role="manager")
+    return Limited(candidate, applied["override"]["id"])
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -81,6 +100,7 @@ class World:
     service_token: str
     expires_at: str
     people: People
+    limits: Limited
 
 
 async def make_world(live: Live) -> World:
@@ -112,7 +132,8 @@ async def make_world(live: Live) -> World:
         mails[0]["id"],
         global_id("Job", parked[0]),
         *await _signers(live),
-        await make_people(live),
+        people := await make_people(live),
+        await make_limits(live, assignment, busy, people.kept),
     )
 
 
@@ -210,6 +231,22 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"evaluationVersionId": w.version_id, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
     ),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
+    "OverrideApply": (
+        "manager",
+        lambda w: {
+            "assignmentId": w.assignment,
+            "target": {"userId": w.limits.candidate},
+            "change": {"extensionSeconds": 900},
+            "reason": "The lights went out.",
+        },
+    ),
+    "OverrideReverse": ("manager", lambda w: {"id": w.limits.override, "reason": "There was no drill."}),
+    "AccommodationUpdate": (
+        "manager",
+        lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},
+    ),
+    "AccommodationRemove": ("manager", lambda w: {"userId": w.people.to_suspend, "reason": "Not needed any more."}),
+    "PolicyDefaultsUpdate": ("admin", lambda _w: {"idleThresholdSeconds": 90, "reason": "Long questions."}),
     "InvitationRedeem": ("nobody", lambda w: {"token": w.invitation, "nonce": uuid4().hex}),
     "SessionStart": ("candidate: waiting", lambda _w: {}),
     "AnswerSave": (

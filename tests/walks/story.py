@@ -30,6 +30,10 @@ def pool(prefix: str = "") -> list[dict[str, Any]]:
     ]
 
 
+EVENT = {"kind": "FOCUS_LOST", "clientAt": "2026-11-20T12:00:00Z", "position": 1}
+"""What a browser reports."""
+
+
 @dataclass
 class Sitting:
     """A candidate's running session."""

@@ -46,6 +46,7 @@ async def ids(live: Live) -> dict[str, str]:
         "Group": world.people.group,
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
         "OrgUnit": world.people.unit,
+        "Override": world.limits.override,
         "QuestionVersion": data["evaluationVersion"]["sections"][0]["items"][0]["questionVersion"]["id"],
         "Session": world.done.session_id,
         "Submission": world.submission_id,

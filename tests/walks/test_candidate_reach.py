@@ -250,7 +250,7 @@ def test_no_field_of_a_candidate_takes_an_id_but_the_item() -> None:
     ]
     assert {name for name, _ in own} == {
         "mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "invitationRedeem",
-        "signInRequest", "signInRedeem", "signInRefresh", "signOut",
+        "mySessionStream", "signInRequest", "signInRedeem", "signInRefresh", "signOut",
     }  # fmt: skip
     taken = {name: set(ids) for name, ids in own if ids}
     assert taken == {"answerSave": {"itemId"}, "signInRedeem": {"orgUnitId"}}, (
@@ -271,23 +271,41 @@ async def test_one_persons_idempotency_key_answers_nobody_else(live: Live, world
 
 async def test_streams_refuse_candidates_nobody_and_invitations(live: Live, world: World):
     pair = world.pairs["NONE"]
+    given = {"sessionId": pair.one.session_id, "first": 1}
+    start = (await live.ask("SessionEvents", given, role="proctor"))["sessionEvents"]["cursor"]
     for name, field in reach.roots("subscription").items():
-        for text, leaves in reach.documents("subscription", name, fills(world, pair)[0]):
+        own = reach.access(field)[0] == "candidate"
+        plain = fills(world, pair)[0]
+
+        def fill(kind: str, argument: str, *, own: bool = own, plain: reach.Fill = plain) -> str | None:
+            return orjson.dumps(start).decode() if own and argument == "after" else plain(kind, argument)
+
+        for text, leaves in reach.documents("subscription", name, fill):
             world.tried["operations"] += 1
             world.tried["leaf fields"] += leaves
-            answer = await over_sse(live, text, pair.one.token)
-            assert "FORBIDDEN" in answer, answer
-            refuse_leaks(pair.secrets, text, answer)
+            if own:
+                answer = await first_frame(live, text, pair.one.token)
+                assert "errors" not in answer["payload"], answer
+            else:
+                answer = await over_sse(live, text, pair.one.token)
+                assert "FORBIDDEN" in answer, answer
+            refuse_leaks(pair.secrets, text, str(answer))
         text = reach.shallow("subscription", name, fills(world, pair)[0])
         assert "UNAUTHENTICATED" in await over_sse(live, text, None)
         assert "UNAUTHENTICATED" in await over_sse(live, text, pair.one.invitation)
-        async with asyncio.timeout(10), live.socket(pair.one.token) as socket:
-            await send(socket, {"type": "subscribe", "id": "1", "payload": {"query": text}})
-            assert "FORBIDDEN" in str(await receive(socket))
+        if not own:
+            assert "FORBIDDEN" in str(await first_frame(live, text, pair.one.token))
         assert field.description
     with pytest.raises(websockets.ConnectionClosed):
         async with asyncio.timeout(10), live.socket(pair.one.invitation):
             raise AssertionError("an invitation opened a socket")
+
+
+async def first_frame(live: Live, text: str, token: str) -> dict[str, Any]:
+    """What comes first over a socket."""
+    async with asyncio.timeout(20), live.socket(token) as socket:
+        await send(socket, {"type": "subscribe", "id": "1", "payload": {"query": text}})
+        return await receive(socket)
 
 
 async def over_sse(live: Live, text: str, token: str | None) -> str:

@@ -57,6 +57,17 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MailTemplates": ("auditor", lambda _w: {}),
     "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
     "ParkedJobs": ("admin", lambda _w: {}),
+    "OverridePreview": (
+        "manager",
+        lambda w: {
+            "assignmentId": w.assignment,
+            "target": {"userId": w.limits.candidate},
+            "change": {"addedAttempts": 1},
+        },
+    ),
+    "Overrides": ("viewer", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "Accommodation": ("auditor", lambda w: {"userId": w.people.kept}),
+    "PolicyDefaults": ("viewer", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),
     "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
 }
@@ -65,6 +76,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
 STREAMS: dict[str, tuple[str, Build]] = {
     "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
+    "MySessionStream": ("candidate: busy", lambda _w: {}),
 }
 
 
@@ -118,8 +130,9 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
     who, build = STREAMS[name]
     token = await bearer(live, world, who)
     assert token is not None
-    listed = {"AssignmentStream": "AssignmentEvents", "SessionStream": "SessionEvents"}[name]
-    (page,) = (await live.ask(listed, build(world) | {"first": 1}, token=token)).values()
+    listed = {"AssignmentStream": "AssignmentEvents"}.get(name, "SessionEvents")
+    of_it = build(world) or {"sessionId": world.busy.session_id}
+    (page,) = (await live.ask(listed, of_it | {"first": 1}, role="proctor")).values()
     async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
         frame = await anext(frames)
     assert frame["cursor"] != page["cursor"]

@@ -57,7 +57,20 @@ OTHER: dict[str, Change | None] = {
     "RoleClone": lambda given: given | {"name": "Another"},
     "RoleUpdate": lambda given: given | {"name": "Another"},
     **dict.fromkeys(
-        ("UserSuspend", "UserReactivate", "OrgUnitArchive", "GroupDelete", "RoleDelete", "RoleAssign", "RoleRemove"),
+        (
+            "UserSuspend",
+            "UserReactivate",
+            "OrgUnitArchive",
+            "GroupDelete",
+            "RoleDelete",
+            "RoleAssign",
+            "RoleRemove",
+            "OverrideApply",
+            "OverrideReverse",
+            "AccommodationUpdate",
+            "AccommodationRemove",
+            "PolicyDefaultsUpdate",
+        ),
         lambda given: given | {"reason": "Another."},
     ),
 }
