@@ -7,13 +7,12 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from models.base import uuid7
 from models.capabilities import Capability
 from models.identity import Group, GroupMember, User
-from services import org_units, plain, roles_held, words
+from services import org_units, plain, roles_held, setwise, words
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged, paged_each
 from services.refusals import AlreadyExists, InvalidInput, NotFound, StillInUse
@@ -112,14 +111,8 @@ async def remove_members(work: Work, group_id: UUID, user_ids: Sequence[UUID | N
 
 async def join(work: Work, user_ids: Sequence[UUID], group_id: UUID) -> set[UUID]:
     """Add people to a group and return who was not in it."""
-    if not user_ids:
-        return set()
-    new = (
-        insert(GroupMember)
-        .values([{"id": uuid7(), "user_id": user_id, "group_id": group_id} for user_id in user_ids])
-        .on_conflict_do_nothing(index_elements=["tenant_id", "group_id", "user_id"])
-    )
-    return {row.user_id for row in await work.rows(new.returning(GroupMember.user_id))}
+    rows = [{"user_id": user_id, "group_id": group_id} for user_id in user_ids]
+    return {row["user_id"] for row in await setwise.insert(work, GroupMember, rows, unless=["user_id", "group_id"])}
 
 
 async def _change(work: Work, group_id: UUID, user_ids: Sequence[UUID | None], *, joining: bool) -> Answer:

@@ -7,16 +7,16 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from models.assignments import Assignment, AssignmentStatus
 from models.base import uuid7
 from models.capabilities import Capability
 from models.identity import OrgUnit, User, UserOrgUnit, UserStatus
-from services import plain, roles, roles_held, words
+from services import plain, roles, roles_held, setwise, words
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged, paged_each
 from services.refusals import AlreadyExists, InvalidInput, NotFound, Refusal, StateDrift, StillInUse
+from services.setwise import Told
 from services.work import Work
 
 MOST_MEMBERS = 500
@@ -127,20 +127,16 @@ async def require_open(work: Work, ids: Iterable[UUID], *, path: Sequence[str | 
 
 async def join(work: Work, user_ids: Sequence[UUID], org_unit_id: UUID) -> set[UUID]:
     """Add people to an org unit and return who was not in it."""
-    new = (
-        insert(UserOrgUnit)
-        .values([{"id": uuid7(), "user_id": user_id, "org_unit_id": org_unit_id} for user_id in user_ids])
-        .on_conflict_do_nothing(index_elements=["tenant_id", "user_id", "org_unit_id"])
-    )
-    return {row.user_id for row in await work.rows(new.returning(UserOrgUnit.user_id))} if user_ids else set()
+    rows = [{"user_id": user_id, "org_unit_id": org_unit_id} for user_id in user_ids]
+    return {row["user_id"] for row in await setwise.insert(work, UserOrgUnit, rows, unless=["user_id", "org_unit_id"])}
 
 
 async def record_membership(work: Work, user_ids: Sequence[UUID]) -> None:
     """Write into the ledger in which org units each of these people is from now on."""
     now_in = await of_users(work, user_ids)
-    for user_id in user_ids:
-        units = sorted(str(unit.id) for unit in now_in[user_id])
-        work.record("user.org_units_changed", ("user", user_id), after={"org_units": units})
+    units = {user_id: sorted(str(unit.id) for unit in now_in[user_id]) for user_id in user_ids}
+    told = [Told(("user", user_id), {"org_units": mine}) for user_id, mine in units.items()]
+    await setwise.record(work, "user.org_units_changed", told)
 
 
 async def _change(work: Work, org_unit_id: UUID, user_ids: Sequence[UUID | None], *, joining: bool) -> Answer:

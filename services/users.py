@@ -118,21 +118,17 @@ async def invite(work: Work, given: Invited, site: str) -> Answer:
     work.record("user.invited", ("user", user.id), after=after)
     for index, wanted in enumerate(given.roles):
         await roles_grants.give(work, held, user, wanted, why or "", path=["roles", index])
-    await welcome(work, [user], site)
+    await welcome(work, [(user.id, user.email, user.display_name)], site)
     return {"user": str(user.id)}
 
 
-async def welcome(work: Work, people: Sequence[User], site: str) -> None:
-    """Queue the mail that says where to sign in, for each of these people."""
+async def welcome(work: Work, people: Sequence[tuple[UUID, str, str]], site: str) -> None:
+    """Queue the mail that says where to sign in, for each of these people: id, address and name."""
     tenant = (await work.session.scalars(select(Tenant.name))).one()
     given = {"tenant_name": tenant, "link": site, "invited_by": work.viewer.name}
     drafts = [
-        messages.Draft(
-            messages.Recipient(user.email, user.display_name),
-            given | {"person_name": user.display_name},
-            ("user", user.id),
-        )
-        for user in people
+        messages.Draft(messages.Recipient(email, name), given | {"person_name": name}, ("user", user_id))
+        for user_id, email, name in people
     ]
     await messages.send_all(work, "welcome", drafts)
 
