@@ -1,7 +1,6 @@
 """The page behind an invitation: visits burn nothing, the button hands over, and what it says is true."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -106,7 +105,7 @@ async def test_without_a_front_end_the_page_says_so_and_nothing_is_used(live: Li
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [False, True])
-async def test_in_chromium_scanners_burn_nothing_and_the_button_goes_on(sitting: Live, scripts: bool):
+async def test_in_chromium_scanners_burn_nothing_and_the_button_goes_on(sitting: Live, *, scripts: bool):
     found = next((path for path in CHROMIUM if path.exists()), None)
     if found is None:
         unavailable("There is no Chromium.")
