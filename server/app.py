@@ -100,6 +100,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         live=live,
         may_introspect=_may_introspect,
         documents=documents,
+        guard=house.rights.watch_credential,
     )
     operations = Operations(schema, make_context, _may_introspect)
     doors = [*rest.routes(operations, authenticate), *sign_ins.routes(operations, authenticate)]
