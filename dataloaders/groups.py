@@ -4,6 +4,7 @@ from uuid import UUID
 
 from models.identity import Group, User
 from services import groups
+from services.memberships import OF_GROUPS
 from services.paging import Page, PageRequest
 from services.work import Work
 
@@ -16,7 +17,7 @@ async def by_id(work: Work, ids: list[UUID]) -> list[Group | None]:
 
 async def member_counts(work: Work, ids: list[UUID]) -> list[int]:
     """Return how many people are in each group."""
-    found = await groups.member_counts(work, ids)
+    found = await OF_GROUPS.counts(work, ids)
     return [found.get(key, 0) for key in ids]
 
 
@@ -25,5 +26,5 @@ async def members(work: Work, wanted: list[tuple[UUID, PageRequest]]) -> list[Pa
     together: dict[PageRequest, list[UUID]] = {}
     for key, page in wanted:
         together.setdefault(page, []).append(key)
-    found = {page: await groups.members(work, keys, page) for page, keys in together.items()}
+    found = {page: await OF_GROUPS.members(work, keys, page) for page, keys in together.items()}
     return [found[page][key] for key, page in wanted]

@@ -3,19 +3,20 @@
 from uuid import UUID
 
 from models.identity import Group, OrgUnit, UserRole
-from services import groups, org_units, roles_grants, roles_held
+from services import roles_grants, roles_held
+from services.memberships import OF_GROUPS, OF_ORG_UNITS
 from services.work import Work
 
 
 async def org_units_of(work: Work, user_ids: list[UUID]) -> list[list[OrgUnit]]:
     """Return the org units of each person."""
-    found = await org_units.of_users(work, user_ids)
+    found = await OF_ORG_UNITS.of_users(work, user_ids)
     return [found.get(user_id, []) for user_id in user_ids]
 
 
 async def groups_of(work: Work, user_ids: list[UUID]) -> list[list[Group]]:
     """Return the groups of each person."""
-    found = await groups.of_users(work, user_ids)
+    found = await OF_GROUPS.of_users(work, user_ids)
     return [found.get(user_id, []) for user_id in user_ids]
 
 

@@ -15,6 +15,9 @@ SWEEP_EVERY = 1.0
 """Seconds between two looks for overdue sessions and for unsealed rows of the ledger; what is recorded and shown does
 not depend on it."""
 
+KEEP_EVERY = 60.0
+"""Seconds between two looks whether the key that signs checkpoints is kept; there is something to do once for a key."""
+
 RUNS = Counter("evalium_job_runs", "Runs of a job, by outcome.", ["job", "outcome"])
 DONE = Counter("evalium_job_done", "Sessions closed, rows sealed: what the runs of a job have done.", ["job"])
 
@@ -33,6 +36,8 @@ async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: flo
         group.create_task(sweeping, name="sessions.sweep")
         sealing = _repeat("ledger.seal", partial(ledger.seal, notary), office, stop, interval)
         group.create_task(sealing, name="ledger.seal")
+        keeping = _repeat("ledger.keys", partial(ledger.keep_key, notary), office, stop, KEEP_EVERY)
+        group.create_task(keeping, name="ledger.keys")
 
 
 async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, interval: float) -> None:

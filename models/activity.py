@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,3 +76,16 @@ class ActivityCheckpoint(TenantOwned, Base):
     at: Mapped[datetime]
     key_id: Mapped[str]
     signature: Mapped[str]
+
+
+class LedgerKey(Base):
+    """A public key that signs checkpoints, and the key that vouches for it: itself, or one that came after it."""
+
+    __tablename__ = "ledger_keys"
+    __table_args__ = (PrimaryKeyConstraint("key_id", "vouched_by"), {"info": {"shared": True}})
+
+    key_id: Mapped[str]
+    vouched_by: Mapped[str]
+    public: Mapped[str]
+    signature: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=text("evalium_now()"))

@@ -7,7 +7,7 @@ from uuid import UUID
 from models.capabilities import Capability
 from resolvers.access import requires
 from resolvers.context import Context
-from services import activity, ledger_export, ledger_seal
+from services import activity, ledger_export, ledger_keys, ledger_seal
 from services.activity import Filter
 from services.idempotency import Answer
 from services.ledger import Checkpoint
@@ -49,8 +49,8 @@ async def activity_checkpoints(context: Context, first: int, last: int) -> Seque
 async def activity_verify(context: Context, after: int, most: int) -> tuple[Verdict, int, int]:
     """Verify positions of the chain against the tables; returns the verdict and the first and last position."""
     span = await context.read(ledger_export.span, Filter(), after=after, most=min(max(most, 0), MOST_VERIFIED))
-    notary = context.house.notary
-    verdict, _ = await ledger_export.check(context.house.office, context.viewer, span, {notary.key_id: notary.public})
+    keys = await context.read(ledger_keys.known, context.house.notary)
+    verdict, _ = await ledger_export.check(context.house.office, context.viewer, span, keys)
     return verdict, span.first, span.last
 
 

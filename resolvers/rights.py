@@ -43,10 +43,13 @@ class _Reading:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """The rights behind one open stream; `held` is kept current, and `end` is called when the capability is gone."""
+    """The rights behind one open stream; `held` is kept current, and `end` is called when the capability is gone.
+
+    Without a capability it is the credential alone that has to count, as behind an idle socket.
+    """
 
     credential: Credential
-    capability: Capability
+    capability: Capability | None
     end: Callable[[Exception], None]
     held: frozenset[Capability]
     at: float = field(default_factory=time.monotonic)
@@ -59,7 +62,7 @@ class Watch:
         except Refusal as refusal:
             self.end(refusal)
             return
-        if self.capability not in authority.held:
+        if self.capability is not None and self.capability not in authority.held:
             self.end(Forbidden(self.capability))
 
 
@@ -107,12 +110,30 @@ class Rights:
         if credential is None or tenant_id is None:
             raise Forbidden(capability)
         watch = Watch(credential, capability, end, held)
+        with self._watching(tenant_id, watch):
+            yield watch
+
+    @contextmanager
+    def watch_credential(self, viewer: Viewer, end: Callable[[Exception], None]) -> Generator[None]:
+        """Watch whether a viewer's credential counts; `end` is told the refusal, at each look, once it does not.
+
+        Candidates, nobody and the system have no credential that could end before their token does.
+        """
+        credential, tenant_id = Credential.of(viewer), viewer.tenant_id
+        if credential is None or tenant_id is None:
+            yield
+            return
+        with self._watching(tenant_id, Watch(credential, None, end, frozenset())):
+            yield
+
+    @contextmanager
+    def _watching(self, tenant_id: UUID, watch: Watch) -> Generator[None]:
         watched = self._watched.setdefault(tenant_id, _Watched())
         watched.watches.add(watch)
         if watched.task is None:
             watched.task = asyncio.create_task(self._keep_current(tenant_id, watched.watches), name="rights")
         try:
-            yield watch
+            yield
         finally:
             watched.watches.discard(watch)
             if not watched.watches and self._watched.get(tenant_id) is watched:

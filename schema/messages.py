@@ -60,7 +60,7 @@ closed_set(
     "What happened to a message.",
     {
         MessageChange.QUEUED: "It was asked for.",
-        MessageChange.DEFERRED: "The mail server did not take it for now; it is tried again.",
+        MessageChange.DEFERRED: "The mail server was not ready to take it; it is tried again.",
         MessageChange.SENT: "The mail server took it.",
         MessageChange.BOUNCED: "The mail server refused it for good.",
         MessageChange.FAILED: "It was given up.",

@@ -19,7 +19,7 @@ from schema.errors import EvaliumSchema
 from server.graphql_operation import Answer, Authenticate, MakeContext, Operations
 from server.graphql_request import JSON, accepted_request, identify, negotiated, refused, retry_after, unavailable
 from server.graphql_sse import SSEEndpoint
-from server.graphql_ws import SocketEndpoint
+from server.graphql_ws import Guard, SocketEndpoint, unguarded
 from server.limits import HttpRefusal
 from server.live import LiveConnections
 from server.persisted import Documents
@@ -81,18 +81,19 @@ def graphql_routes(
     live: LiveConnections | None = None,
     may_introspect: Callable[[Any], bool] = lambda _principal: False,
     documents: Documents | None = None,
+    guard: Guard = unguarded,
 ) -> list[BaseRoute]:
     """Return the routes of /graphql (POST and graphql-transport-ws), /graphql/stream and /graphql/manifest.json.
 
     `authenticate` turns a bearer token, or None, into a principal with `expires_at`; `make_context` makes the context
     of one operation from the principal and the request, and its `aclose()` is awaited when the
     operation ends. `live` holds the open sockets and streams, to be cut and drained. `documents` are the operations
-    that may be sent by their hash.
+    that may be sent by their hash. `guard` watches who uses a socket: it is closed when their token counts no more.
     """
     connections = live if live is not None else LiveConnections()
     documents = documents if documents is not None else Documents()
     operations = Operations(schema, make_context, may_introspect, documents)
-    socket = SocketEndpoint(operations, authenticate, allowed_origins, connections)
+    socket = SocketEndpoint(operations, authenticate, allowed_origins, connections, guard)
     endpoint = GraphQLEndpoint(operations, authenticate, socket)
     return [
         Route("/graphql/stream", SSEEndpoint(operations, authenticate, connections)),

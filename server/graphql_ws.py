@@ -5,8 +5,8 @@ token comes in the payload of `connection_init` and nowhere else. Legacy graphql
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import AbstractContextManager, ExitStack, aclosing, nullcontext
 from typing import Any, Final, cast
 
 import orjson
@@ -18,7 +18,7 @@ from schema.errors import formatted, internal
 from server.graphql_operation import Answer, Authenticate, GraphQLRequest, Operations, bearer
 from server.graphql_request import address_of
 from server.limits import INIT_SECONDS, MAX_OPERATIONS_PER_SOCKET, WRITE_SECONDS, read_json
-from server.live import LiveConnection, LiveConnections
+from server.live import TOKEN_EXPIRED, LiveConnection, LiveConnections
 from server.sockets import door, text_frame
 from services.refusals import BadUserInput, LimitExceeded, Refusal
 
@@ -29,6 +29,15 @@ MOST_IDS: Final = 4
 
 _LONGEST_ID: Final = 128
 _LONGEST_REASON: Final = 120
+
+
+Guard = Callable[[Any, Callable[[Exception], None]], AbstractContextManager[None]]
+"""Watches a principal for the length of a socket, and tells the refusal while what they bear counts no more."""
+
+
+def unguarded(_principal: Any, _end: Callable[[Exception], None]) -> AbstractContextManager[None]:
+    """Watch nobody."""
+    return nullcontext()
 
 
 class SocketEndpoint:
@@ -42,9 +51,11 @@ class SocketEndpoint:
         authenticate: Authenticate,
         allowed_origins: Collection[str],
         live: LiveConnections,
+        guard: Guard = unguarded,
     ) -> None:
         self._operations = operations
         self._authenticate = authenticate
+        self._guard = guard
         self._origins = normalize_allowed_origins(allowed_origins)
         self._live = live
 
@@ -61,7 +72,7 @@ class SocketEndpoint:
         connection = LiveConnection()
         connection.end_in(self.init_seconds, 4408, "Connection initialisation timeout")
         with self._live.joined(connection):
-            await GraphQLSocket(self._operations, self._authenticate, websocket, connection).serve()
+            await GraphQLSocket(self._operations, self._authenticate, websocket, connection, self._guard).serve()
 
     def _is_welcome(self, headers: Headers) -> bool:
         origin = headers.get("origin")
@@ -74,8 +85,15 @@ class GraphQLSocket:
     """One socket and its operations. What ends it is always the connection's verdict, or the peer going away."""
 
     def __init__(
-        self, operations: Operations, authenticate: Authenticate, websocket: WebSocket, connection: LiveConnection
+        self,
+        operations: Operations,
+        authenticate: Authenticate,
+        websocket: WebSocket,
+        connection: LiveConnection,
+        guard: Guard,
     ) -> None:
+        self._guard = guard
+        self._guarded = ExitStack()
         self._operations = operations
         self._authenticate = authenticate
         self._websocket = websocket
@@ -93,6 +111,7 @@ class GraphQLSocket:
         try:
             await asyncio.wait({receiver, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._guarded.close()
             tasks = {receiver, *self._tasks}
             for task in tasks:
                 task.cancel()
@@ -169,8 +188,14 @@ class GraphQLSocket:
             self._connection.end(1013, "The token could not be checked; try again")
             return
         self._connection.belongs_to(principal)
+        self._guarded.enter_context(self._guard(principal, self._refuse))
         await self._write({"type": "connection_ack"})
         self._is_acknowledged = True
+
+    def _refuse(self, refusal: Exception) -> None:
+        """End a socket on which nothing runs any more: what runs ends by itself, with an error of its own."""
+        if not self._running:
+            self._connection.end(TOKEN_EXPIRED, str(refusal))
 
     def _request(self, frame: dict[str, Any]) -> GraphQLRequest:
         return GraphQLRequest.of(frame.get("payload"), address=address_of(self._websocket.scope))

@@ -19,13 +19,13 @@ from server.graphql_request import address_of, identify, refused
 from server.limits import HttpRefusal
 from server.rest import STATUS, UNPROCESSABLE
 from server.setup_errors import SetupError
-from services import ledger, ledger_export, ledger_verify
+from services import ledger, ledger_export, ledger_keys, ledger_verify
 from services.activity import Filter
 from services.ledger import Checkpoint, Notary
 from services.ledger_verify import Verdict
 from services.refusals import BadUserInput, Forbidden, Refusal
 from services.viewer import Viewer
-from services.work import Office
+from services.work import Office, is_passing
 
 EXPORT_PATH: Final = "/api/v1/activity/export"
 KEY_PATH: Final = "/.well-known/evalium-ledger.json"
@@ -42,7 +42,14 @@ def routes(house: House, make_context: MakeContext, authenticate: Authenticate) 
     """Return the routes of the published key and of the export."""
 
     async def key(_request: Request) -> Response:
-        return JSONResponse(house.notary.published(), headers={"cache-control": "public, max-age=300"})
+        try:
+            async with house.office.snapshot(Viewer.anonymous()) as work:
+                keys = await ledger_keys.known(work, house.notary)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return JSONResponse({"error": "The database is away."}, 503, {"retry-after": "5"})
+        return JSONResponse(ledger.published(keys), headers={"cache-control": "public, max-age=300"})
 
     async def export(request: Request) -> Response:
         try:

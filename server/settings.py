@@ -113,6 +113,15 @@ class Settings(BaseSettings):
             "it they begin with http:// and the address that the service listens on."
         ),
     )
+    front_end_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#;,]+(/[^\s?#]*)?$",
+        validation_alias="EVALIUM_FRONT_END_URL",
+        description=(
+            "Where candidates sit assessments, such as https://sit.example.org/begin: the button behind an invitation "
+            "leads there, with #sessionToken=…&expiresAt=…. Without it that page says what to do instead."
+        ),
+    )
     worker: bool = Field(
         default=True,
         validation_alias="EVALIUM_WORKER",

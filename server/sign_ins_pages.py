@@ -41,7 +41,7 @@ _MARK: Final = '<img class="mark" src="/favicon.svg" alt="">'
 
 def ask_page(message: str = "") -> str:
     """Ask for the address that a link is mailed to."""
-    return _document(
+    return document(
         "Sign in",
         f"""<h1>Sign in to Evalium</h1>{_told(message)}
 <form method="post" action="/auth/login">
@@ -54,7 +54,7 @@ def ask_page(message: str = "") -> str:
 
 def mailed_page() -> str:
     """Say what happens next, whoever the address belongs to, and take the code."""
-    return _document(
+    return document(
         "Look into your mail",
         """<h1>Look into your mail</h1>
 <p>If this address may sign in here, a link is on its way. Open it in this browser.</p>"""
@@ -64,7 +64,7 @@ def mailed_page() -> str:
 
 def code_page(message: str = "") -> str:
     """Take the code that stands for a link which was opened elsewhere."""
-    return _document(
+    return document(
         "Type your code",
         f"<h1>Type your code</h1>{_told(message)}"
         + _code_form("It stands in the mail, and on the page that the link opened."),
@@ -73,7 +73,7 @@ def code_page(message: str = "") -> str:
 
 def button_page(token: str) -> str:
     """Show the one button of a link. Opening this page changes nothing, since scanners of mail open links too."""
-    return _document(
+    return document(
         "Sign in",
         f"""<h1>Sign in to Evalium</h1>
 <p>You opened a sign-in link. It works once, so it is only used when you press the button.</p>
@@ -86,7 +86,7 @@ def button_page(token: str) -> str:
 def elsewhere_page(digits: str) -> str:
     """Show the code to whoever opened a link in another browser than the one that asked."""
     spoken = " ".join(digits)
-    return _document(
+    return document(
         "Your code",
         f"""<h1>Go on where you began</h1>
 <p>This link was asked for in another browser. Type this code <strong>there</strong>:</p>
@@ -102,7 +102,7 @@ def choose_page(proof: tuple[str, str], choices: Sequence[tuple[str, str]]) -> s
         f"{escape(name)}</label>"
         for unit, name in choices
     )
-    return _document(
+    return document(
         "Where do you want to work?",
         f"""<h1>Where do you want to work?</h1>
 <form method="post" action="/auth/verify"><input type="hidden" name="{escape(proof[0])}" value="{escape(proof[1])}">
@@ -112,7 +112,7 @@ def choose_page(proof: tuple[str, str], choices: Sequence[tuple[str, str]]) -> s
 
 def refused_page(message: str, hint: str) -> str:
     """Say why it did not work, and what to do."""
-    return _document(
+    return document(
         "That did not work",
         f"""<h1>That did not work</h1><p role="alert">{escape(message)}</p><p>{escape(hint)}</p>
 <p><a href="/auth/login">Ask for a new link</a></p>""",
@@ -131,7 +131,8 @@ def _code_form(label: str) -> str:
 <button>Sign in with the code</button></form>"""
 
 
-def _document(title: str, body: str) -> str:
+def document(title: str, body: str) -> str:
+    """Write a page in this style; the title is text, the body HTML."""
     return (
         '<!doctype html>\n<html lang="en-GB"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from server.web_pages import FAVICON, LANDING_STYLE_SOURCE, invitation_page, landing_page, not_built_page
+from server.web_pages import FAVICON, LANDING_STYLE_SOURCE, landing_page, not_built_page
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WHEEL_ASSETS: Final = Path(__file__).resolve().parent / "assets"
@@ -64,9 +64,6 @@ def routes(dist: Path | None = None, sdl: Path | None = None) -> list[BaseRoute]
             return _page(not_built_page(), _PAGE_POLICY, status=503)
         return _page(entry.read_text(encoding="utf-8"), _GRAPHIQL_POLICY)
 
-    def invitation(_: Request) -> Response:
-        return _page(invitation_page(), _PAGE_POLICY)
-
     def schema_file(_: Request) -> Response:
         headers = {**_SECURITY, "Cache-Control": "no-cache", "Content-Security-Policy": _LOCKED}
         return FileResponse(schema, media_type="text/plain; charset=utf-8", headers=headers)
@@ -81,7 +78,6 @@ def routes(dist: Path | None = None, sdl: Path | None = None) -> list[BaseRoute]
     return [
         Route("/", landing),
         Route("/graphiql", graphiql),
-        Route("/invitation", invitation),
         Route("/schema.graphql", schema_file),
         Route("/favicon.svg", favicon),
         Route("/assets/{name}", asset),

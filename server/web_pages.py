@@ -68,24 +68,6 @@ index that pip uses. Until then, <a href="/schema.graphql">/schema.graphql</a> d
 """
 
 
-_INVITATION: Final = """
-<h1>Your invitation</h1>
-<p class="lead">The address of this page holds your invitation, behind the <code>#</code>. Opening it uses
-nothing up.</p>
-<p>Begin in the examination client of whoever invited you: it asks for the address of this page, or for the part behind
-the <code>#</code>. Please pass neither on; the invitation is yours alone.</p>
-<h2>For clients</h2>
-<p>A client redeems what stands behind the <code>#</code>, with 16 to 128 random characters that it keeps:</p>
-<pre>curl -s $ADDRESS/api/v1/assignments/redeem -H "Content-Type: application/json" \\
-  -d '{"token": "$INVITATION", "nonce": "$NONCE"}'</pre>
-"""
-
-
-def invitation_page() -> str:
-    """Write where the link of an invitation leads: it changes nothing, however often a mail scanner opens it."""
-    return _document("Your invitation · Evalium", _INVITATION)
-
-
 def landing_page() -> str:
     """Write the page at `/`: what this is, where its doors are, how to send a first query."""
     return _document("Evalium", _LANDING)

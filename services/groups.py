@@ -1,21 +1,18 @@
 """Groups: named sets of people, visible in the whole tenant (domain.md section 2)."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from models.base import uuid7
 from models.capabilities import Capability
-from models.identity import Group, GroupMember, User
+from models.identity import Group, GroupMember
 from services import org_units, plain, roles_held, words
 from services.idempotency import Answer
-from services.paging import Order, Page, PageRequest, paged, paged_each
+from services.memberships import OF_GROUPS
+from services.paging import Order, Page, PageRequest, paged
 from services.refusals import AlreadyExists, InvalidInput, NotFound, StillInUse
 from services.work import Work
 
@@ -30,35 +27,6 @@ async def listed(work: Work, page: PageRequest) -> Page[Group]:
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, Group]:
     """Return the groups with these ids, those that exist."""
     return {group.id: group for group in await plain.by(work, Group, "id", ids)}
-
-
-async def of_users(work: Work, user_ids: Sequence[UUID]) -> dict[UUID, list[Group]]:
-    """Return the groups that each person is in, by name."""
-    found: defaultdict[UUID, list[Group]] = defaultdict(list)
-    statement = (
-        select(*plain.columns(Group), GroupMember.user_id.label("member"))
-        .join(GroupMember, GroupMember.group_id == Group.id)
-        .where(GroupMember.user_id.in_(user_ids))
-        .order_by(Group.name)
-    )
-    for row in await work.rows(statement):
-        found[row.member].append(plain.row(Group, row[:-1]))
-    return found
-
-
-async def members(work: Work, ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[User]]:
-    """List who is in each of these, by name: one page for each, all with one statement."""
-    chosen = cast("Select[Any]", select(*plain.columns(User)))
-    statement = chosen.join(GroupMember, GroupMember.user_id == User.id)
-    orders = [Order(User.search_name), Order(User.id)]
-    pages = await paged_each(work, statement, GroupMember.group_id, ids, orders, page)
-    return {key: replace(one, rows=[plain.row(User, row) for row in one.rows]) for key, one in pages.items()}
-
-
-async def member_counts(work: Work, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many people are in each group."""
-    counted = select(GroupMember.group_id, func.count().label("people")).where(GroupMember.group_id.in_(ids))
-    return {row.group_id: row.people for row in await work.rows(counted.group_by(GroupMember.group_id))}
 
 
 async def create(work: Work, name: str) -> Answer:
@@ -110,18 +78,6 @@ async def remove_members(work: Work, group_id: UUID, user_ids: Sequence[UUID | N
     return await _change(work, group_id, user_ids, joining=False)
 
 
-async def join(work: Work, user_ids: Sequence[UUID], group_id: UUID) -> set[UUID]:
-    """Add people to a group and return who was not in it."""
-    if not user_ids:
-        return set()
-    new = (
-        insert(GroupMember)
-        .values([{"id": uuid7(), "user_id": user_id, "group_id": group_id} for user_id in user_ids])
-        .on_conflict_do_nothing(index_elements=["tenant_id", "group_id", "user_id"])
-    )
-    return {row.user_id for row in await work.rows(new.returning(GroupMember.user_id))}
-
-
 async def _change(work: Work, group_id: UUID, user_ids: Sequence[UUID | None], *, joining: bool) -> Answer:
     if not 1 <= len(user_ids) <= org_units.MOST_MEMBERS:
         raise InvalidInput(
@@ -131,7 +87,7 @@ async def _change(work: Work, group_id: UUID, user_ids: Sequence[UUID | None], *
     await _require(work, group_id)
     rows = await org_units.known(work, user_ids)
     good = list(dict.fromkeys(row for row in rows if isinstance(row, UUID)))
-    changed = await join(work, good, group_id) if joining else await _leave(work, good, group_id)
+    changed = await OF_GROUPS.join(work, good, group_id) if joining else await _leave(work, good, group_id)
     if changed:
         act = "group.members_added" if joining else "group.members_removed"
         told = {"members": sorted(map(str, changed))}

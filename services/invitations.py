@@ -67,8 +67,8 @@ def mint(tokens: Tokens, invitation: Invitation) -> str:
 
 
 def link(site: str, tokens: Tokens, invitation: Invitation) -> str:
-    """Return the address that a mail leads to; the token stands behind a '#', so that no server on the way logs it."""
-    return f"{site}/invitation#{mint(tokens, invitation)}"
+    """Return the address that a mail leads to: a page that needs no script, and so has the token in its query."""
+    return f"{site}/invitation?token={mint(tokens, invitation)}"
 
 
 def verify(tokens: Tokens, token: str) -> Claims:

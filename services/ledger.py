@@ -6,6 +6,7 @@ Pure rules, without a database. docs/guides/ledger.md describes the format for w
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ GENESIS: Final = "0" * 64
 
 _ROW: Final = b"evalium-activity/1\n"
 _CHECKPOINT: Final = b"evalium-activity-checkpoint/1\n"
+_KEY: Final = b"evalium-activity-key/1\n"
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES: Final = {**{ord(c): t for c, t in _SHORT.items()}}
 _ESCAPES.update({n: f"\\u{n:04x}" for n in range(0x20) if n not in _ESCAPES})
@@ -183,11 +185,41 @@ class Notary:
         signature = _base64(self._key.sign(bare.signed()))
         return Checkpoint(bare.tenant_id, number, count, head, bare.time, self.key_id, signature)
 
-    def published(self) -> dict[str, Any]:
-        """Return the public key as a JWK set, as it stands at /.well-known/evalium-ledger.json."""
-        x = _base64(self.public.public_bytes_raw())
-        key = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.key_id, "x": x}
-        return {"format": "evalium-activity/1", "keys": [key]}
+    def vouch(self, key: Ed25519PublicKey) -> str:
+        """Sign that checkpoints of a key are genuine: its own, or one that was before it."""
+        return _base64(self._key.sign(_vouched(key, self.public)))
+
+
+def published(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
+    """Return public keys as a JWK set, as it stands at /.well-known/evalium-ledger.json."""
+    told = [
+        {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": name, "x": encoded(key)}
+        for name, key in keys.items()
+    ]
+    return {"format": "evalium-activity/1", "keys": told}
+
+
+def is_vouched(key: Ed25519PublicKey, signature: str, by: Ed25519PublicKey) -> bool:
+    """Whether a signature by one key vouches for another."""
+    try:
+        by.verify(_bytes(signature), _vouched(key, by))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _vouched(key: Ed25519PublicKey, by: Ed25519PublicKey) -> bytes:
+    return _KEY + canonical({"x": encoded(key), "by": encoded(by)}).encode()
+
+
+def encoded(key: Ed25519PublicKey) -> str:
+    """Return a public key as text: its 32 bytes in base64url, without padding."""
+    return _base64(key.public_bytes_raw())
+
+
+def decoded(text: str) -> Ed25519PublicKey:
+    """Read a public key; refuses what is none."""
+    return Ed25519PublicKey.from_public_bytes(_bytes(text))
 
 
 def key_id(public: Ed25519PublicKey) -> str:
@@ -200,7 +232,7 @@ def published_keys(given: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
     found: dict[str, Ed25519PublicKey] = {}
     for one in cast("list[dict[str, Any]]", given.get("keys", [])):
         if one.get("crv") == "Ed25519":
-            key = Ed25519PublicKey.from_public_bytes(_bytes(str(one.get("x"))))
+            key = decoded(str(one.get("x")))
             found[key_id(key)] = key
     if not found:
         raise ValueError("it holds no Ed25519 key")

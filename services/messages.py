@@ -10,11 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import insert
 
 from models.base import uuid7
 from models.messages import Message, MessageChange, MessageEvent
-from services import jobs, messages_templates
+from services import jobs, messages_templates, setwise
 from services.identity import LONGEST_EMAIL
 from services.refusals import InvalidInput
 from services.work import Work
@@ -82,12 +81,9 @@ async def send_all(work: Work, template: str, drafts: Sequence[Draft]) -> list[U
                 "sealed": work.vault.seal(tenant_id, message_id, orjson.dumps(dict(draft.variables))),
             }
         )
-    await work.session.flush()
-    await work.session.execute(insert(Message), rows)
-    queued = [
-        {"id": uuid7(), "org_unit_id": unit, "message_id": row["id"], "kind": MessageChange.QUEUED} for row in rows
-    ]
-    await work.session.execute(insert(MessageEvent), queued)
+    await setwise.insert(work, Message, rows)
+    queued = [{"org_unit_id": unit, "message_id": row["id"], "kind": MessageChange.QUEUED} for row in rows]
+    await setwise.insert(work, MessageEvent, queued)
     await jobs.enqueue_many(work, DELIVER, [({"message": str(row["id"])}, str(row["id"])) for row in rows])
     return [row["id"] for row in rows]
 

@@ -1,22 +1,21 @@
 """Org units: the silos of a tenant, and who works in which (domain.md section 2)."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, select
 
 from models.assignments import Assignment, AssignmentStatus
 from models.base import uuid7
 from models.capabilities import Capability
 from models.identity import OrgUnit, User, UserOrgUnit, UserStatus
-from services import plain, roles, roles_held, words
+from services import plain, roles, roles_held, setwise, words
 from services.idempotency import Answer
-from services.paging import Order, Page, PageRequest, paged, paged_each
+from services.memberships import OF_ORG_UNITS
+from services.paging import Order, Page, PageRequest, paged
 from services.refusals import AlreadyExists, InvalidInput, NotFound, Refusal, StateDrift, StillInUse
+from services.setwise import Told
 from services.work import Work
 
 MOST_MEMBERS = 500
@@ -34,35 +33,6 @@ async def listed(work: Work, page: PageRequest, *, archived: bool) -> Page[OrgUn
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, OrgUnit]:
     """Return the org units with these ids, those that exist."""
     return {unit.id: unit for unit in await plain.by(work, OrgUnit, "id", ids)}
-
-
-async def of_users(work: Work, user_ids: Sequence[UUID]) -> dict[UUID, list[OrgUnit]]:
-    """Return the org units that each person works in, by name."""
-    found: defaultdict[UUID, list[OrgUnit]] = defaultdict(list)
-    statement = (
-        select(*plain.columns(OrgUnit), UserOrgUnit.user_id.label("member"))
-        .join(UserOrgUnit, UserOrgUnit.org_unit_id == OrgUnit.id)
-        .where(UserOrgUnit.user_id.in_(user_ids))
-        .order_by(OrgUnit.name)
-    )
-    for row in await work.rows(statement):
-        found[row.member].append(plain.row(OrgUnit, row[:-1]))
-    return found
-
-
-async def members(work: Work, ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[User]]:
-    """List who is in each of these, by name: one page for each, all with one statement."""
-    chosen = cast("Select[Any]", select(*plain.columns(User)))
-    statement = chosen.join(UserOrgUnit, UserOrgUnit.user_id == User.id)
-    orders = [Order(User.search_name), Order(User.id)]
-    pages = await paged_each(work, statement, UserOrgUnit.org_unit_id, ids, orders, page)
-    return {key: replace(one, rows=[plain.row(User, row) for row in one.rows]) for key, one in pages.items()}
-
-
-async def member_counts(work: Work, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many people work in each org unit."""
-    counted = select(UserOrgUnit.org_unit_id, func.count().label("people")).where(UserOrgUnit.org_unit_id.in_(ids))
-    return {row.org_unit_id: row.people for row in await work.rows(counted.group_by(UserOrgUnit.org_unit_id))}
 
 
 async def create(work: Work, name: str) -> Answer:
@@ -125,22 +95,12 @@ async def require_open(work: Work, ids: Iterable[UUID], *, path: Sequence[str | 
         raise NotFound("OrgUnit", missing, path=path)
 
 
-async def join(work: Work, user_ids: Sequence[UUID], org_unit_id: UUID) -> set[UUID]:
-    """Add people to an org unit and return who was not in it."""
-    new = (
-        insert(UserOrgUnit)
-        .values([{"id": uuid7(), "user_id": user_id, "org_unit_id": org_unit_id} for user_id in user_ids])
-        .on_conflict_do_nothing(index_elements=["tenant_id", "user_id", "org_unit_id"])
-    )
-    return {row.user_id for row in await work.rows(new.returning(UserOrgUnit.user_id))} if user_ids else set()
-
-
 async def record_membership(work: Work, user_ids: Sequence[UUID]) -> None:
     """Write into the ledger in which org units each of these people is from now on."""
-    now_in = await of_users(work, user_ids)
-    for user_id in user_ids:
-        units = sorted(str(unit.id) for unit in now_in[user_id])
-        work.record("user.org_units_changed", ("user", user_id), after={"org_units": units})
+    now_in = await OF_ORG_UNITS.of_users(work, user_ids)
+    units = {user_id: sorted(str(unit.id) for unit in now_in[user_id]) for user_id in user_ids}
+    told = [Told(("user", user_id), {"org_units": mine}) for user_id, mine in units.items()]
+    await setwise.record(work, "user.org_units_changed", told)
 
 
 async def _change(work: Work, org_unit_id: UUID, user_ids: Sequence[UUID | None], *, joining: bool) -> Answer:
@@ -153,7 +113,7 @@ async def _change(work: Work, org_unit_id: UUID, user_ids: Sequence[UUID | None]
         raise StateDrift("The org unit is archived.", current_state="ARCHIVED")
     rows = await known(work, user_ids)
     good = list(dict.fromkeys(row for row in rows if isinstance(row, UUID)))
-    changed = await join(work, good, org_unit_id) if joining else await _leave(work, good, org_unit_id)
+    changed = await OF_ORG_UNITS.join(work, good, org_unit_id) if joining else await _leave(work, good, org_unit_id)
     await record_membership(work, [user_id for user_id in good if user_id in changed])
     roles.touch(work)
     return {"org_unit": str(org_unit_id), "rows": [answered(row) for row in rows]}

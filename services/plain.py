@@ -83,7 +83,7 @@ def _select_by(model: type[Base], column: str) -> str:
     )
 
 
-async def by(work: Work, model: type[M], column: str, keys: Sequence[UUID]) -> list[M]:
+async def by(work: Work, model: type[M], column: str, keys: Sequence[UUID] | Sequence[str]) -> list[M]:
     """Return the rows of a model whose `column` is one of `keys`, those that the viewer may see, in no order."""
     found = await work.fetch(_select_by(model, column), list(keys))
     if found:

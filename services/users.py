@@ -15,6 +15,7 @@ from models.identity import GroupMember, Tenant, User, UserOrgUnit, UserRole, Us
 from services import messages, org_units, roles, roles_grants, roles_held, sign_ins, words
 from services.idempotency import Answer
 from services.identity import normal_email
+from services.memberships import OF_ORG_UNITS
 from services.paging import Order, Page, PageRequest, paged
 from services.refusals import AlreadyExists, NotFound, OneselfRefused, StateDrift
 from services.roles_grants import Wanted
@@ -112,27 +113,23 @@ async def invite(work: Work, given: Invited, site: str) -> Answer:
         roles_held.require_at(held, {Capability.USERS_MANAGE}, org_unit_id, path=["orgUnitIds"])
     user = await _add(work, email, name, zone)
     for org_unit_id in dict.fromkeys(given.org_unit_ids):
-        await org_units.join(work, [user.id], org_unit_id)
+        await OF_ORG_UNITS.join(work, [user.id], org_unit_id)
     units = sorted(str(org_unit_id) for org_unit_id in given.org_unit_ids)
     after = {"status": UserStatus.INVITED, "email": email, "display_name": name, "org_units": units}
     work.record("user.invited", ("user", user.id), after=after)
     for index, wanted in enumerate(given.roles):
         await roles_grants.give(work, held, user, wanted, why or "", path=["roles", index])
-    await welcome(work, [user], site)
+    await welcome(work, [(user.id, user.email, user.display_name)], site)
     return {"user": str(user.id)}
 
 
-async def welcome(work: Work, people: Sequence[User], site: str) -> None:
-    """Queue the mail that says where to sign in, for each of these people."""
+async def welcome(work: Work, people: Sequence[tuple[UUID, str, str]], site: str) -> None:
+    """Queue the mail that says where to sign in, for each of these people: id, address and name."""
     tenant = (await work.session.scalars(select(Tenant.name))).one()
     given = {"tenant_name": tenant, "link": site, "invited_by": work.viewer.name}
     drafts = [
-        messages.Draft(
-            messages.Recipient(user.email, user.display_name),
-            given | {"person_name": user.display_name},
-            ("user", user.id),
-        )
-        for user in people
+        messages.Draft(messages.Recipient(email, name), given | {"person_name": name}, ("user", user_id))
+        for user_id, email, name in people
     ]
     await messages.send_all(work, "welcome", drafts)
 

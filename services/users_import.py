@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from models.capabilities import Capability
 from models.identity import Group, OrgUnit, Role, User, UserStatus
-from services import roles, roles_held, words
+from services import plain, roles, roles_held, words
 from services.identity import normal_email
 from services.refusals import InvalidInput, NotFound, NotHeld, Refusal, StateDrift
 from services.roles_held import Holding
@@ -141,8 +141,7 @@ async def _known(work: Work, rows: Sequence[Row], held: Holding) -> Known:
     """Read what the file refers to, with a fixed number of statements."""
     addresses = [row.cells.get("email", "").strip().casefold() for row in rows]
     known = Known()
-    found = await work.session.scalars(select(User).where(User.email.in_(addresses)))
-    known.people = {user.email: user for user in found}
+    known.people = {user.email: user for user in await plain.by(work, User, "email", addresses)}
     units = select(OrgUnit.id, OrgUnit.name).where(OrgUnit.archived_at.is_(None))
     known.org_units = {row.name.casefold(): row.id for row in await work.rows(units)}
     known.groups = {row.name.casefold(): row.id for row in await work.rows(select(Group.id, Group.name))}

@@ -1,18 +1,22 @@
 """Carrying out an import of people: a few statements for all rows, and one ledger row for each change."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
-
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from models.base import uuid7
 from models.identity import User, UserRole, UserStatus
-from services import groups, org_units, roles, roles_grants, roles_held, users, users_import, words
+from services import org_units, plain, roles, roles_grants, roles_held, setwise, users, users_import, words
 from services.idempotency import Answer
+from services.memberships import OF_GROUPS, OF_ORG_UNITS
+from services.setwise import Told
 from services.users_import import Action, Existing, Planned
 from services.work import Work
+
+_RENAME: Final = (
+    "update users u set display_name = given.display_name, time_zone = given.time_zone "
+    "from unnest($1::uuid[], $2::text[], $3::text[]) as given (id, display_name, time_zone) where u.id = given.id"
+)
 
 
 async def run(work: Work, text: str, existing: Existing, reason: str | None, site: str | None) -> Answer:
@@ -30,9 +34,8 @@ async def run(work: Work, text: str, existing: Existing, reason: str | None, sit
     await _place(work, doing, ids)
     await _grant(work, doing, ids, why or "")
     if site is not None:
-        new = [row.email for row in doing if row.action is Action.CREATE]
-        added = await work.session.scalars(select(User).where(User.email.in_(new)))
-        await users.welcome(work, added.all(), site)
+        new = [row for row in doing if row.action is Action.CREATE]
+        await users.welcome(work, [(ids[row.email], row.email, row.display_name) for row in new], site)
     roles.touch(work)
     return {"rows": [_answered(row, ids[row.email] if row.action is Action.CREATE else row.user_id) for row in planned]}
 
@@ -51,33 +54,38 @@ async def _create(work: Work, rows: Sequence[Planned]) -> dict[str, UUID]:
         }
         for row in rows
     ]
-    await work.session.execute(insert(User).on_conflict_do_nothing(index_elements=["tenant_id", "email"]), values)
-    found = await work.rows(select(User.email, User.id).where(User.email.in_([row.email for row in rows])))
-    ids: dict[str, UUID] = {row.email: row.id for row in found}
+    added = await setwise.insert(work, User, values, unless=["email"])
+    ids: dict[str, UUID] = {row["email"]: row["id"] for row in added}
+    missing = [row.email for row in rows if row.email not in ids]
+    if missing:
+        ids |= {user.email: user.id for user in await plain.by(work, User, "email", missing)}
+    told: list[Told] = []
     for row in rows:
         units = sorted(map(str, row.org_units))
         after = {"email": row.email, "display_name": row.display_name, "org_units": units}
-        work.record("user.invited", ("user", ids[row.email]), after={"status": UserStatus.INVITED} | after)
+        told.append(Told(("user", ids[row.email]), {"status": UserStatus.INVITED} | after))
+    await setwise.record(work, "user.invited", told)
     return ids
 
 
 async def _update(work: Work, rows: Sequence[Planned]) -> None:
     """Write names and zones that the file has and that differ; an empty cell changes nothing."""
     wanted = [row.user_id for row in rows if row.user_id is not None]
-    people = {user.id: user for user in await work.session.scalars(select(User).where(User.id.in_(wanted)))}
-    changes: list[dict[str, Any]] = []
+    people = {user.id: user for user in await plain.by(work, User, "id", wanted)}
+    told: list[Told] = []
     for row in rows:
         user = people.get(row.user_id) if row.user_id else None
         if user is None:
             continue
-        zone = row.time_zone or user.time_zone
         before = {"display_name": user.display_name, "time_zone": user.time_zone}
-        after = {"display_name": row.display_name, "time_zone": zone}
+        after = {"display_name": row.display_name, "time_zone": row.time_zone or user.time_zone}
         if before != after:
-            changes.append({"id": user.id, "tenant_id": user.tenant_id, **after})
-            work.record("user.updated", ("user", user.id), before=before, after=after)
-    if changes:
-        await work.session.execute(update(User), changes)
+            told.append(Told(("user", user.id), after, before))
+    if told:
+        ids = [one.subject[1] for one in told]
+        names, zones = ([one.after[name] for one in told] for name in ("display_name", "time_zone"))
+        await work.fetch(_RENAME, ids, names, zones)
+        await setwise.record(work, "user.updated", told)
 
 
 async def _place(work: Work, rows: Sequence[Planned], ids: dict[str, UUID]) -> None:
@@ -92,10 +100,10 @@ async def _place(work: Work, rows: Sequence[Planned], ids: dict[str, UUID]) -> N
     created = {ids[row.email] for row in rows if row.action is Action.CREATE}
     moved: set[UUID] = set()
     for unit, people in by_unit.items():
-        moved |= await org_units.join(work, people, unit) - created
+        moved |= await OF_ORG_UNITS.join(work, people, unit) - created
     await org_units.record_membership(work, sorted(moved))
     for group, people in by_group.items():
-        added = await groups.join(work, people, group)
+        added = await OF_GROUPS.join(work, people, group)
         if added:
             work.record("group.members_added", ("group", group), after={"members": sorted(map(str, added))})
 
@@ -105,20 +113,27 @@ async def _grant(work: Work, rows: Sequence[Planned], ids: dict[str, UUID], why:
     wanted = [(ids[row.email], role_id) for row in rows for role_id in row.roles]
     if not wanted:
         return
-    held = await roles_grants.of_users(work, [user_id for user_id, _ in wanted])
-    names = await roles.by_ids(work, [role_id for _, role_id in wanted])
-    people = {user_id for user_id, _ in wanted}
-    found = await work.rows(select(User.id, User.status).where(User.id.in_(people)))
-    statuses = {row.id: row.status for row in found}
+    known = {row.user_id for row in rows if row.user_id is not None}
+    held = await roles_grants.of_users(work, sorted(known))
+    statuses = {user.id: user.status for user in await plain.by(work, User, "id", sorted(known))}
+    names = await roles.by_ids(work, list({role_id for _, role_id in wanted}))
+    grants: list[UserRole] = []
     for user_id, role_id in wanted:
-        if any(grant.role_id == role_id and grant.org_unit_id is None for grant in held[user_id]):
+        if any(grant.role_id == role_id and grant.org_unit_id is None for grant in held.get(user_id, ())):
             continue
-        given = {"user_id": user_id, "role_id": role_id, "granted_by": work.viewer.user_id, "reason": why}
-        grant = UserRole(tenant_id=work.viewer.tenant_id, id=uuid7(), **given)
-        work.session.add(grant)
-        told = roles_grants.told(grant, names[role_id].name, statuses[user_id])
-        work.record("role.granted", ("user", user_id), reason=why, after=told)
-    await work.session.flush()
+        grants.append(
+            UserRole(id=uuid7(), user_id=user_id, role_id=role_id, granted_by=work.viewer.user_id, reason=why)
+        )
+    columns = ("id", "user_id", "role_id", "granted_by", "reason")
+    await setwise.insert(work, UserRole, [{name: getattr(grant, name) for name in columns} for grant in grants])
+    told = [
+        Told(
+            ("user", grant.user_id),
+            roles_grants.told(grant, names[grant.role_id].name, statuses.get(grant.user_id, UserStatus.INVITED)),
+        )
+        for grant in grants
+    ]
+    await setwise.record(work, "role.granted", told, reason=why)
 
 
 def _answered(row: Planned, user_id: UUID | None) -> dict[str, Any]:

@@ -7,7 +7,14 @@ from models import Base
 from models.capabilities import DESCRIPTIONS
 from server.addresses import DatabaseAddress
 
-SHARED = {"capabilities", "tenant_directory", "alembic_version", "attempt_counters", "sign_in_requests"}
+SHARED = {
+    "capabilities",
+    "tenant_directory",
+    "alembic_version",
+    "attempt_counters",
+    "sign_in_requests",
+    "ledger_keys",
+}
 BEARERS = {table.name for table in Base.metadata.tables.values() if table.info.get("bearer")}
 DEFINERS_ALLOWED: set[str] = set()
 

@@ -47,16 +47,6 @@ async def test_landing_page_names_every_door_and_works_without_script(dist: Path
     assert base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() in policy
 
 
-async def test_an_invitations_link_leads_to_a_page_that_changes_nothing_and_tells_no_other_server(dist: Path) -> None:
-    async with client(dist) as http:
-        answer = await http.get("/invitation")
-    assert answer.status_code == 200
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert "script-src" not in answer.headers["content-security-policy"]
-    for promise in ("uses\nnothing up", "/api/v1/assignments/redeem"):
-        assert promise in answer.text
-
-
 async def test_graphiql_page_is_fresh_each_time_under_its_own_policy(dist: Path) -> None:
     async with client(dist) as http:
         answer = await http.get("/graphiql")

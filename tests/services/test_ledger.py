@@ -193,4 +193,4 @@ def test_a_file_without_its_end_is_cut_and_another_file_is_no_export():
 
 
 def test_published_keys_are_read_again():
-    assert set(ledger.published_keys(NOTARY.published())) == {NOTARY.key_id}
+    assert set(ledger.published_keys(ledger.published({NOTARY.key_id: NOTARY.public}))) == {NOTARY.key_id}

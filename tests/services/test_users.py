@@ -15,6 +15,7 @@ from models.identity import GroupMember, User, UserOrgUnit, UserStatus
 from models.messages import Message
 from realtime import topics
 from services import groups, identity, org_units, roles, roles_grants, users
+from services.memberships import OF_GROUPS
 from services.paging import PageRequest
 from services.refusals import AlreadyExists, InvalidInput, NotFound, NotHeld, StateDrift, StillInUse
 from services.roles import Change as RoleChange
@@ -206,10 +207,10 @@ async def test_members_are_added_and_removed_row_by_row(tenant, admin):
     answer = await perform(tenant, admin, groups.add_members, group, [one, uuid7(), two, one])
     assert [row["problem"] and row["problem"]["code"] for row in answer["rows"]] == [None, "NOT_FOUND", None, None]
     async with tenant.office.snapshot(tenant.system) as work:
-        assert await groups.member_counts(work, [group]) == {group: 2}
-        pages = await groups.members(work, [group], PageRequest(first=1))
+        assert await OF_GROUPS.counts(work, [group]) == {group: 2}
+        pages = await OF_GROUPS.members(work, [group], PageRequest(first=1))
         assert (len(pages[group].rows), pages[group].has_next) == (1, True)
-        rest = await groups.members(work, [group], PageRequest(first=1, after=pages[group].cursors[0]))
+        rest = await OF_GROUPS.members(work, [group], PageRequest(first=1, after=pages[group].cursors[0]))
         assert {pages[group].rows[0].id, rest[group].rows[0].id} == {one, two}
     await perform(tenant, admin, groups.remove_members, group, [one, uuid7()])
     await perform(tenant, admin, groups.remove, group, "over")

@@ -12,7 +12,8 @@ from models.base import uuid7
 from models.capabilities import Capability
 from models.identity import User, UserRole, UserStatus
 from models.messages import Message
-from services import groups, org_units, roles, roles_grants, users, users_import, users_import_run
+from services import groups, roles, roles_grants, users, users_import, users_import_run
+from services.memberships import OF_GROUPS, OF_ORG_UNITS
 from services.refusals import InvalidInput, NotHeld
 from services.roles import Change
 from services.roles_grants import Wanted
@@ -75,7 +76,7 @@ async def test_every_row_is_answered_on_its_own_and_previewed_alike(tenant, admi
     ]
     ids = [UUID(row["user"]) for row in rows if row["user"]]
     async with tenant.office.snapshot(tenant.system) as work:
-        units, crowd = await org_units.of_users(work, ids), await groups.of_users(work, ids)
+        units, crowd = await OF_ORG_UNITS.of_users(work, ids), await OF_GROUPS.of_users(work, ids)
         grants = await roles_grants.of_users(work, ids)
         assert [(len(units[one]), len(crowd[one]), len(grants[one])) for one in ids] == [
             (1, 1, 1),
@@ -100,7 +101,7 @@ async def test_who_exists_is_left_or_completed_and_never_reduced(tenant, admin):
     async with tenant.office.snapshot(tenant.system) as work:
         ada = (await work.session.scalars(select(User).where(User.email == "ada@example.org"))).one()
         assert (ada.display_name, ada.time_zone) == ("Ada L.", "Europe/Rome")
-        assert [unit.name for unit in (await org_units.of_users(work, [ada.id]))[ada.id]] == ["Main"]
+        assert [unit.name for unit in (await OF_ORG_UNITS.of_users(work, [ada.id]))[ada.id]] == ["Main"]
         held = select(func.count()).select_from(UserRole).where(UserRole.user_id == ada.id)
         assert await work.session.scalar(held) == 1
     await tenant.office.perform(admin, lambda work: users.suspend(work, ada.id, "left"))

@@ -186,7 +186,7 @@ async def export(place: tenants.World) -> list[str]:
 def run(folder: Path, lines: list[str], kept: dict | None = None) -> tuple[int, str]:
     """`evalium verify` on a file, with the checkpoint and the key that were kept elsewhere."""
     (folder / "activity.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "key.json").write_bytes(orjson.dumps(NOTARY.published()))
+    (folder / "key.json").write_bytes(orjson.dumps(ledger.published({NOTARY.key_id: NOTARY.public})))
     arguments = ["verify", str(folder / "activity.jsonl"), "--key", str(folder / "key.json")]
     if kept is not None:
         (folder / "checkpoint.json").write_bytes(orjson.dumps(kept))

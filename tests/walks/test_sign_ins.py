@@ -1,8 +1,10 @@
 """Signing in over real sockets: a link works once, in the browser that asked, and tells nobody who has an account."""
 
 import asyncio
+import contextlib
 import functools
 import re
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+import websockets
 from sqlalchemy import delete, event, select, update
 
 from models.activity import Activity
@@ -22,7 +25,8 @@ from services.work import Work
 from tests.factories import attempts
 from tests.factories import sign_ins as made
 from tests.factories.sign_ins import Person
-from tests.walks.conftest import Live, document, running
+from tests.walks import story
+from tests.walks.conftest import Live, document, receive, running, send
 
 VIEWER = "{ viewer { user { email } orgUnit { name } capabilities } }"
 
@@ -401,3 +405,42 @@ async def test_ones_own_sign_ins_are_listed_and_ended(live: Live):
     foreign = (await made.signed_in(live, other))["tokens"]["accessToken"]
     body = await live.post(document("SignInEnd"), {"input": {"id": listed["nodes"][1]["id"]}}, foreign)
     assert body["data"]["signInEnd"]["problems"][0]["code"] == "NOT_FOUND"
+
+
+async def test_an_idle_socket_ends_with_its_sign_in_in_another_process_too(live: Live, tmp_path, record_property):
+    who = await made.person(live)
+    tokens = (await made.signed_in(live, who))["tokens"]
+    async with (
+        running(live.database, tmp_path, **made.same_key(live)) as other,
+        other.socket(tokens["accessToken"]) as idle,
+        other.socket(await other.token("proctor")) as neighbour,
+    ):
+        await live.do("SignOut", {"refreshToken": tokens["refreshToken"]})
+        begun = time.monotonic()
+        async with asyncio.timeout(5):
+            await idle.wait_closed()
+        record_property("seconds until an idle socket was closed", time.monotonic() - begun)
+        assert (idle.close_code, idle.close_reason) == (4401, "This sign-in was ended.")
+        await (await neighbour.ping())
+        await send(neighbour, {"type": "ping"})
+        assert (await receive(neighbour))["type"] == "pong", "others stay"
+
+
+async def test_what_runs_on_a_socket_ends_with_an_error_of_its_own_before_the_socket(live: Live):
+    who = await made.person(live)
+    tokens = (await made.signed_in(live, who))["tokens"]
+    version = await story.publish(live)
+    assignment, _ = await story.issue(live, version["id"], 1)
+    async with live.socket(tokens["accessToken"]) as socket:
+        payload = {"query": document("AssignmentStream"), "variables": {"assignmentId": assignment}}
+        await send(socket, {"type": "subscribe", "id": "s", "payload": payload})
+        first = await receive(socket)
+        assert first["type"] == "next", first
+        await live.do("SignOut", {"refreshToken": tokens["refreshToken"]})
+        told = [first]
+        async with asyncio.timeout(5):
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while True:
+                    told.append(await receive(socket))
+        assert "UNAUTHENTICATED" in str(told), told
+        assert socket.close_code == 4401
