@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from models.assignments import Assignment
-from services import assignments_monitor, plain
+from models.assignments import Assignment, AssignmentDraft
+from models.identity import Group
+from services import assignments_drafts, assignments_groups, assignments_monitor, plain
 from services import invitations as invitation_services
 from services.assignments_monitor import Bucket
 from services.invitations import Invited
@@ -19,6 +20,18 @@ async def by_id(work: Work, ids: list[UUID]) -> list[Assignment | None]:
 async def invitations(work: Work, ids: list[UUID]) -> list[Invited | None]:
     """Return the invitations with these ids, in order; None where there is none to be seen."""
     found = await invitation_services.by_id(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def groups(work: Work, assignment_ids: list[UUID]) -> list[list[Group]]:
+    """Return the groups that each assignment addresses, in order."""
+    found = await assignments_groups.of_assignments(work, assignment_ids)
+    return [found[one] for one in assignment_ids]
+
+
+async def drafts(work: Work, ids: list[UUID]) -> list[AssignmentDraft | None]:
+    """Return the drafts with these ids, in order; None where there is none to be seen."""
+    found = await assignments_drafts.by_ids(work, ids)
     return [found.get(one) for one in ids]
 
 

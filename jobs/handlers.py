@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from jobs import idempotency, messages, queue, sign_ins
+from jobs import assignments, idempotency, messages, queue, sign_ins
 from jobs.handling import Handler, Tick
 
 HANDLERS: Final[tuple[Handler, ...]] = (
+    assignments.INVITE_JOINED,
     messages.DELIVER,
     messages.WIPE,
     idempotency.PRUNE,

@@ -38,6 +38,7 @@ class TargetKind(StrEnum):
 
     EMAIL = "email"
     USER = "user_id"
+    GROUP = "group_id"
 
 
 class InvitationStatus(StrEnum):
@@ -84,7 +85,11 @@ class Assignment(Resource, Timed, Base):
 
 
 class AssignmentTarget(Resource, Base):
-    """One recipient as named by whoever issued: an address or a person; resolved to a person at once."""
+    """One recipient as named by whoever issued: an address or a person; resolved to a person at once.
+
+    Somebody who was invited as a member of a group is a recipient for as long as they are in a group that the
+    assignment addresses, and stays one in the monitor once they have begun.
+    """
 
     __tablename__ = "assignment_targets"
     __table_args__ = (
@@ -100,6 +105,44 @@ class AssignmentTarget(Resource, Base):
     kind: Mapped[str]
     ref: Mapped[str]
     user_id: Mapped[UUID]
+
+
+class AssignmentGroup(Resource, Base):
+    """A group that an assignment addresses: whoever is in it when they start may start."""
+
+    __tablename__ = "assignment_groups"
+    __table_args__ = (
+        primary(),
+        refer_within("assignment_id", "assignments"),
+        refer("group_id", "groups"),
+        unique("assignment_id", "group_id"),
+        index("ix_assignment_groups_group", "group_id"),
+        {"info": ISSUED},
+    )
+
+    assignment_id: Mapped[UUID]
+    group_id: Mapped[UUID]
+
+
+class AssignmentDraft(Resource, Timed, Base):
+    """What may become an assignment: as much of its terms as is known, and recipients as they were named."""
+
+    __tablename__ = "assignment_drafts"
+    __table_args__ = (
+        primary(),
+        silo(),
+        refer("created_by", "users"),
+        index("ix_assignment_drafts_changed", "changed_at", "id"),
+        {"info": ISSUED},
+    )
+
+    name: Mapped[str]
+    terms: Mapped[dict[str, Any]]
+    recipients: Mapped[list[Any]] = mapped_column(info={"large": True})
+    recipient_count: Mapped[int] = mapped_column(Integer)
+    created_by: Mapped[UUID | None]
+    changed_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
 class Invitation(Resource, Timed, Base):

@@ -1,10 +1,8 @@
 """Assignments: issued, closed, redeemed, listed and watched."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any
 from uuid import UUID
 
 from dataloaders import assignments as loaders
@@ -12,16 +10,15 @@ from dataloaders import authoring as authoring_loaders
 from dataloaders import sessions as session_loaders
 from models.assignments import Assignment
 from models.capabilities import Capability
-from models.identity import User
+from models.identity import Group, User
 from models.sessions import DeliverySession
 from resolvers import identity
 from resolvers import policy as policies
 from resolvers.access import public, requires
 from resolvers.context import Context
 from services import assignments, assignments_monitor, assignments_policy, assignments_redeem, invitations, streams
-from services.assignments import AssignmentOrder, Terms
+from services.assignments import AssignmentOrder
 from services.assignments_monitor import Bucket, MonitorOrder
-from services.assignments_recipients import Recipient
 from services.idempotency import Answer
 from services.invitations import Invited
 from services.paging import Page, PageRequest
@@ -40,23 +37,6 @@ class Monitored:
     as_of: datetime
     is_whole: bool
     """Whether the list holds every recipient."""
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedRow:
-    """What became of one recipient: an invitation with its token, or why not."""
-
-    invited: Invited | None
-    token: str | None
-    problem: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """An assignment as just issued, with one row for each recipient, in order."""
-
-    assignment: Assignment
-    rows: Sequence[IssuedRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,29 +141,6 @@ async def creator(context: Context, row: Assignment) -> User | None:
 
 
 @requires(Capability.ASSIGNMENTS_ISSUE)
-async def assignment_issue(
-    context: Context,
-    terms: Terms,
-    recipients: Sequence[Recipient],
-    key: str | None,
-) -> Issued:
-    """Issue an evaluation version to people, and mail them."""
-    link = partial(invitations.link, context.house.site, context.house.tokens)
-
-    async def act(work: Work) -> Answer:
-        return await assignments.issue(work, terms, recipients, link)
-
-    given = {"terms": asdict(terms), "recipients": [asdict(recipient) for recipient in recipients]}
-    answer = await context.write("assignmentIssue", key, given, act)
-    row = await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))
-    if row is None:
-        raise LookupError(f"assignment {answer['assignment']} cannot be read back")
-    ids = [UUID(one["invitation"]) for one in answer["rows"] if one["invitation"] is not None]
-    invited = dict(zip(ids, await context.loaders.of(loaders.invitations).load_many(ids), strict=True))
-    return Issued(row, [_issued(context, one, invited) for one in answer["rows"]])
-
-
-@requires(Capability.ASSIGNMENTS_ISSUE)
 async def assignment_close(context: Context, assignment_id: UUID, reason: str, key: str | None) -> Assignment | None:
     """Close an assignment."""
 
@@ -193,6 +150,22 @@ async def assignment_close(context: Context, assignment_id: UUID, reason: str, k
     given = {"id": str(assignment_id), "reason": reason}
     answer = await context.write("assignmentClose", key, given, act)
     return await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))
+
+
+@requires(Capability.ASSIGNMENTS_ISSUE)
+async def assignment_relabel(context: Context, assignment_id: UUID, label: str, key: str | None) -> Assignment | None:
+    """Give an assignment another run label."""
+
+    async def act(work: Work) -> Answer:
+        return await assignments.relabel(work, assignment_id, label)
+
+    answer = await context.write("assignmentRelabel", key, {"id": str(assignment_id), "label": label}, act)
+    return await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))
+
+
+async def groups(context: Context, assignment_id: UUID) -> list[Group]:
+    """Return the groups that an assignment addresses, which the viewer may see."""
+    return await context.loaders.of(loaders.groups).load(assignment_id)
 
 
 @public
@@ -225,9 +198,3 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     if session is None:
         raise LookupError(f"session {session_id} cannot be read back")
     return Redeemed(session, *assignments_redeem.session_token(tokens, session))
-
-
-def _issued(context: Context, answer: dict[str, Any], invited: dict[UUID, Invited | None]) -> IssuedRow:
-    found = None if answer["invitation"] is None else invited[UUID(answer["invitation"])]
-    token = None if found is None else invitations.mint(context.house.tokens, found.invitation)
-    return IssuedRow(found, token, answer["problem"])

@@ -20,7 +20,7 @@ from schema.assignments_monitor import (
 )
 from schema.connections import Connection, OrderDirection, connect
 from schema.enums import closed_set
-from schema.identity import User
+from schema.identity import Group, User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.policy import Limits, SecurityLevel
 from services.assignments import AssignmentOrder
@@ -165,6 +165,13 @@ class Assignment(Node):
     async def counts(self, info: Info) -> BucketCounts:
         """Count by bucket."""
         return BucketCounts.of(await assignments.counts(info.context, self.row.id))
+
+    @strawberry.field(
+        description="The groups that it addresses, by name: whoever is in one of them when they start may start."
+    )
+    async def groups(self, info: Info) -> list[Group]:
+        """Show the groups."""
+        return [Group.of(row) for row in await assignments.groups(info.context, self.row.id)]
 
     @ask(assignments.invitations_page, "Its invitations, in the order in which they were sent.")
     async def invitations(

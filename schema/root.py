@@ -11,6 +11,7 @@ from schema.accommodations import AccommodationsMutation, AccommodationsQuery
 from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
+from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
@@ -53,6 +54,7 @@ Query = merge_types(
         NodeQuery,
         AuthoringQuery,
         AssignmentsQuery,
+        AssignmentsIssueQuery,
         OverridesQuery,
         AccommodationsQuery,
         PolicyQuery,
@@ -76,6 +78,7 @@ Mutation = merge_types(
         RolesMutation,
         AuthoringMutation,
         AssignmentsMutation,
+        AssignmentsIssueMutation,
         OverridesMutation,
         AccommodationsMutation,
         PolicyMutation,

@@ -1,10 +1,12 @@
 """Invitations as mails, queued in the transaction that issues them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
 from models.authoring import EvaluationVersion
@@ -22,8 +24,9 @@ async def invite(
     assignment: Assignment,
     version: EvaluationVersion,
     link: Callable[[Invitation], str],
+    invitation_ids: Sequence[UUID],
 ) -> None:
-    """Queue a mail for every invitation of an assignment that was just issued."""
+    """Queue a mail for each of these invitations of an assignment."""
     tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
     zone = str(tenant.time_zone)
     defaults = await assignments_policy.defaults_of_tenant(work)
@@ -38,7 +41,7 @@ async def invite(
     invited = (
         select(Invitation, User.email, User.display_name)
         .join(User, User.id == Invitation.user_id)
-        .where(Invitation.assignment_id == assignment.id)
+        .where(Invitation.id == any_(literal(list(invitation_ids), ARRAY(Uuid()))))
         .order_by(Invitation.id)
     )
     drafts = [_draft(row.Invitation, row.email, row.display_name, common, link) for row in await work.rows(invited)]

@@ -12,7 +12,7 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.authoring import EvaluationVersion
 from models.identity import User, UserStatus
 from models.sessions import DeliverySession
-from services import assignments_policy, invitations, overrides, policy, sessions, sessions_policy
+from services import assignments_groups, assignments_policy, invitations, overrides, policy, sessions, sessions_policy
 from services.idempotency import Answer
 from services.policy import Policy, Row, Unlimited, bounded, to_json
 from services.refusals import (
@@ -134,6 +134,7 @@ async def _behind_locks(work: Work, claims: Claims) -> Case:
     is_target = exists().where(
         AssignmentTarget.assignment_id == named.assignment_id,
         AssignmentTarget.user_id == named.user_id,
+        assignments_groups.still_addressed(),
     )
     rows = (
         await session.execute(

@@ -1,6 +1,7 @@
 """Groups: named sets of people, visible in the whole tenant (domain.md section 2)."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from models.base import uuid7
 from models.capabilities import Capability
 from models.identity import Group, GroupMember
-from services import org_units, plain, roles_held, words
+from services import jobs, org_units, plain, roles_held, words
 from services.idempotency import Answer
 from services.memberships import OF_GROUPS
 from services.paging import Order, Page, PageRequest, paged
@@ -17,6 +18,9 @@ from services.refusals import AlreadyExists, InvalidInput, NotFound, StillInUse
 from services.work import Work
 
 FOREIGN_KEY_VIOLATION = "23503"
+
+JOINED: Final = "assignments.invite_joined"
+"""The job that invites whoever joined a group to what is issued to it."""
 
 
 async def listed(work: Work, page: PageRequest) -> Page[Group]:
@@ -68,6 +72,14 @@ async def remove(work: Work, group_id: UUID, reason: str) -> Answer:
     return {"group": str(group_id)}
 
 
+async def join(work: Work, user_ids: Sequence[UUID], group_id: UUID) -> set[UUID]:
+    """Add people to a group and return who was not in it; assignments that address the group invite them by a job."""
+    new = await OF_GROUPS.join(work, user_ids, group_id)
+    if new:
+        await jobs.enqueue(work, JOINED, {"group": str(group_id)})
+    return new
+
+
 async def add_members(work: Work, group_id: UUID, user_ids: Sequence[UUID | None]) -> Answer:
     """Add people to a group, row by row; who is in it already stays."""
     return await _change(work, group_id, user_ids, joining=True)
@@ -87,7 +99,7 @@ async def _change(work: Work, group_id: UUID, user_ids: Sequence[UUID | None], *
     await _require(work, group_id)
     rows = await org_units.known(work, user_ids)
     good = list(dict.fromkeys(row for row in rows if isinstance(row, UUID)))
-    changed = await OF_GROUPS.join(work, good, group_id) if joining else await _leave(work, good, group_id)
+    changed = await join(work, good, group_id) if joining else await _leave(work, good, group_id)
     if changed:
         act = "group.members_added" if joining else "group.members_removed"
         told = {"members": sorted(map(str, changed))}

@@ -208,14 +208,15 @@ class InProgress(Refusal):
 
 
 class NobodyToInvite(Refusal):
-    """Not one of the recipients can be invited, so nothing was issued; `rows` says why for each of them."""
+    """Not one of the recipients can be invited, so nothing was issued; `rows` says why for each of `refs`."""
 
     code = "NOBODY_TO_INVITE"
     hint = "Mend the recipients as the results say, and send the request again."
 
-    def __init__(self, rows: Sequence[Refusal]) -> None:
+    def __init__(self, rows: Sequence[Refusal], refs: Sequence[str]) -> None:
         super().__init__(f"None of the {len(rows)} recipients can be invited.", path=["recipients"])
         self.rows = tuple(rows)
+        self.refs = tuple(refs)
 
 
 class InvitationUsed(Refusal):

@@ -75,6 +75,22 @@ class SecurityConfig(Part):
         )
 
 
+def meaning(config: SecurityConfig) -> list[str]:
+    """Say what a configuration means for whoever sits and whoever watches, one sentence for each measure."""
+    said = {
+        "The paper opens in a lockdown browser only.": config.lockdown_browser is LockdownBrowser.REQUIRED,
+        "A proctor watches live.": config.proctoring is Proctoring.LIVE,
+        "The paper fills the screen.": config.full_screen,
+        f"Staff are warned when focus is lost more than {config.focus_loss_limit} times.": (
+            config.focus_loss_limit is not None
+        ),
+        "Pasting is blocked and recorded.": config.paste is PasteRule.BLOCKED,
+        "Pasting is recorded.": config.paste is PasteRule.RECORDED,
+        "Overrides want to be confirmed once more.": config.level is SecurityLevel.HIGH_STAKES,
+    }
+    return [sentence for sentence, holds in said.items() if holds]
+
+
 def parse_security(raw: object, path: Sequence[str | int] = ("securityConfig",)) -> SecurityConfig:
     """Read a configuration as given or stored; what it leaves out has its mildest usual value."""
     return read(SecurityConfig, raw, path)

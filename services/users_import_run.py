@@ -6,9 +6,9 @@ from uuid import UUID
 
 from models.base import uuid7
 from models.identity import User, UserRole, UserStatus
-from services import org_units, plain, roles, roles_grants, roles_held, setwise, users, users_import, words
+from services import groups, org_units, plain, roles, roles_grants, roles_held, setwise, users, users_import, words
 from services.idempotency import Answer
-from services.memberships import OF_GROUPS, OF_ORG_UNITS
+from services.memberships import OF_ORG_UNITS
 from services.setwise import Told
 from services.users_import import Action, Existing, Planned
 from services.work import Work
@@ -103,7 +103,7 @@ async def _place(work: Work, rows: Sequence[Planned], ids: dict[str, UUID]) -> N
         moved |= await OF_ORG_UNITS.join(work, people, unit) - created
     await org_units.record_membership(work, sorted(moved))
     for group, people in by_group.items():
-        added = await OF_GROUPS.join(work, people, group)
+        added = await groups.join(work, people, group)
         if added:
             work.record("group.members_added", ("group", group), after={"members": sorted(map(str, added))})
 

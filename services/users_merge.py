@@ -20,9 +20,9 @@ from models.sessions import DeliverySession, SessionState
 from models.sign_ins import SignInEnd
 from models.submissions import Submission
 from realtime import topics
-from services import org_units, roles, roles_grants, roles_held, sign_ins, words
+from services import groups, org_units, roles, roles_grants, roles_held, sign_ins, words
 from services.idempotency import Answer
-from services.memberships import OF_GROUPS, OF_ORG_UNITS
+from services.memberships import OF_ORG_UNITS
 from services.refusals import InvalidInput, NotFound, OneselfRefused, Refusal, StateDrift, StillInUse
 from services.work import Work
 
@@ -49,6 +49,7 @@ AUTHORED = (
     "evaluations",
     "evaluation_versions",
     "assignments",
+    "assignment_drafts",
     "mail_templates",
     "service_tokens",
     "users",
@@ -196,7 +197,7 @@ async def _move_memberships(work: Work, kept_id: UUID, duplicate_id: UUID) -> No
     for row in await work.rows(units):
         await OF_ORG_UNITS.join(work, [kept_id], row.org_unit_id)
     for row in await work.rows(select(GroupMember.group_id).where(GroupMember.user_id == duplicate_id)):
-        await OF_GROUPS.join(work, [kept_id], row.group_id)
+        await groups.join(work, [kept_id], row.group_id)
     for table in (UserOrgUnit, GroupMember):
         await work.session.execute(delete(table).where(table.user_id == duplicate_id))
 

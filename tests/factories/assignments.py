@@ -5,9 +5,9 @@ from sqlalchemy import select
 
 from models.assignments import AssignmentTarget, Invitation, TargetKind
 from models.base import uuid7
-from services import assignments, assignments_redeem, invitations
-from services.assignments import Terms
+from services import assignments_issue, assignments_redeem, invitations
 from services.assignments_recipients import Recipient
+from services.assignments_terms import Terms
 from services.tokens import Tokens
 
 TOKENS = Tokens(Ed25519PrivateKey.generate())
@@ -28,7 +28,7 @@ async def issue(world, version, recipients=None, **terms):
     given = by_email(*addresses(1)) if recipients is None else recipients
 
     async def act(work):
-        return await assignments.issue(work, Terms(evaluation_version_id=version.id, **terms), given)
+        return await assignments_issue.issue(work, Terms(evaluation_version_id=version.id, **terms), given)
 
     return await world.office.perform(world.system, act)
 

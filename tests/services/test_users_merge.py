@@ -15,7 +15,7 @@ from models.identity import GroupMember, User, UserOrgUnit, UserStatus
 from models.sessions import DeliverySession
 from models.submissions import Submission
 from services import groups, roles_grants, sessions_expiry, users_merge
-from services.assignments_recipients import Recipient, resolve
+from services.assignments_recipients import Recipient, look
 from services.refusals import InvalidInput, LastAdministrator, NotFound, OneselfRefused, StateDrift, StillInUse
 from services.roles_grants import Wanted
 from tests.factories import sessions as session_factory
@@ -90,7 +90,7 @@ async def test_everything_goes_over_and_the_duplicate_never_signs_in_again(world
         await perform(world, admin, roles_grants.assign, duplicate.user_id, Wanted(world.roles["viewer"]), "why")
 
     async def recipients(work):
-        return await resolve(work, [Recipient(TargetKind.EMAIL, user.email)])
+        return await look(work, [Recipient(TargetKind.EMAIL, user.email)])
 
     (found,) = await world.office.perform(world.system, recipients)
     assert found.user_id == kept.user_id, "an invitation to the old address reaches the person"

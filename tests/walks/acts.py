@@ -56,10 +56,12 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, and two overrides that were applied to them."""
+    """Somebody who sits, an override that was applied to them, and two drafts."""
 
     candidate: str
     override: str
+    draft: str
+    to_remove: str
 
 
 async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
@@ -70,7 +72,8 @@ async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    return Limited(candidate, applied["override"]["id"])
+    drafts = [await live.do("AssignmentDraftSave", {"name": name()}, role="manager") for _ in range(2)]
+    return Limited(candidate, applied["override"]["id"], *(one["draft"]["id"] for one in drafts))
 
 
 @dataclass
@@ -230,6 +233,12 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         "integrator",
         lambda w: {"evaluationVersionId": w.version_id, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
     ),
+    "AssignmentDraftSave": (
+        "manager",
+        lambda w: {"id": w.limits.draft, "name": name(), "addresses": f"{uuid4().hex}@example.org"},
+    ),
+    "AssignmentDraftDelete": ("manager", lambda w: {"id": w.limits.to_remove}),
+    "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
     "OverrideApply": (
         "manager",

@@ -57,6 +57,12 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MailTemplates": ("auditor", lambda _w: {}),
     "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
     "ParkedJobs": ("admin", lambda _w: {}),
+    "AssignmentPreview": (
+        "manager",
+        lambda w: {"input": {"evaluationVersionId": w.version_id, "recipients": [{"groupId": w.people.group}]}},
+    ),
+    "AssignmentDraft": ("manager", lambda w: {"id": w.limits.draft}),
+    "AssignmentDrafts": ("manager", lambda _w: {}),
     "OverridePreview": (
         "manager",
         lambda w: {

@@ -1,0 +1,27 @@
+"""What assignments have done by jobs: those who joined a group are invited."""
+
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from jobs.handling import Handler, Task, Tools
+from services import assignments_groups, groups, invitations
+from services.work import Work
+
+
+async def invite_joined(tools: Tools, task: Task) -> None:
+    """Invite the members of a group who are new in it to each assignment that addresses it, one after the other."""
+    group_id = UUID(task.payload["group"])
+    viewer = task.viewer.everywhere()
+    link = partial(invitations.link, tools.site, tools.tokens)
+    async with tools.office.snapshot(viewer) as work:
+        wanted = await assignments_groups.addressing(work, group_id)
+    for assignment_id in wanted:
+
+        async def invite(work: Work, assignment_id: UUID = assignment_id) -> int:
+            return await assignments_groups.invite_joined(work, assignment_id, group_id, link)
+
+        await tools.office.perform(viewer, invite, repeatable=True)
+
+
+INVITE_JOINED = Handler(name=groups.JOINED, act=invite_joined, tries=8, limit=timedelta(seconds=60))
