@@ -90,12 +90,12 @@ async def sign_in_redeem(
 async def sign_in_refresh(context: Context, token: str, nonce: str | None, key: str | None) -> SignedIn:
     """Use a refresh token for the next pair of tokens; one that was used before ends the sign-in."""
     house = context.house
+    secret = house.tokens.secret_for(REFRESHES)
     try:
-        shown = await sign_ins_refresh.find(house.office, token)
+        shown = await sign_ins_refresh.find(house.office, token, secret)
     except Unauthenticated:
         await house.attempts.failed("refresh token from", context.address)
         raise
-    secret = house.tokens.secret_for(REFRESHES)
 
     async def act(work: Work) -> Answer:
         return await sign_ins_refresh.refresh(work, shown, token, nonce, secret)
@@ -123,7 +123,8 @@ async def sign_out(context: Context, token: str | None, key: str | None) -> UUID
     person, sign_in_id = context.viewer, context.viewer.sign_in_id
     if token is not None:
         try:
-            shown = await sign_ins_refresh.find(context.house.office, token)
+            secret = context.house.tokens.secret_for(REFRESHES)
+            shown = await sign_ins_refresh.find(context.house.office, token, secret)
         except Unauthenticated:
             await context.house.attempts.failed("sign-out from", context.address)
             raise
@@ -166,7 +167,7 @@ async def org_unit_of(context: Context, org_unit_id: UUID) -> OrgUnit | None:
 
 def _first(secret: bytes, answer: Answer, nonce: str | None) -> str:
     """Return the first refresh token of a sign-in."""
-    return sign_ins_redeem.refresh_secret(secret, UUID(answer["refresh"]), nonce or "")
+    return sign_ins_redeem.refresh_secret(secret, answer, nonce or "")
 
 
 async def _by_token(context: Context, token: str) -> Link:

@@ -28,7 +28,7 @@ from strawberry.types.graphql import OperationType
 from resolvers.context import Context
 from schema.executor import PlanningExecutor
 from schema.guard import QueryGuard, known_operation, told_cost
-from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind
+from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind, seconds_for
 from services.refusals import BadUserInput, Forbidden, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
@@ -206,7 +206,7 @@ class EvaliumSchema(Schema):
         if kind is OperationType.SUBSCRIPTION or kind not in allowed:
             return None
         running_kind.set(kind.value)
-        seconds = OperationDeadline.seconds
+        seconds = seconds_for(document, operation_name)
         try:
             async with asyncio.timeout(seconds):
                 running: Any = cast("Any", _execute)(

@@ -18,8 +18,7 @@ def button_page(token: str) -> str:
 in which you want to work.</p>
 <form method="post" action="/invitation"><input type="hidden" name="token" value="{escape(token)}">
 <button>Go to the assessment</button></form>
-<p class="note">Not now? Close this page; the link stays good until the assessment closes. It is yours alone; please do
-not pass it on.</p>""",
+<p class="note">Not now? Close this page; nothing is used up. The link is yours alone; please do not pass it on.</p>""",
     )
 
 

@@ -104,14 +104,22 @@ async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, UserRole]:
 
 def told(grant: UserRole, role_name: str, user_status: str | None = None) -> dict[str, Any]:
     """Return what the ledger keeps of a grant: enough to know later what it gave, where and until when."""
-    kept = {
-        "grant_id": str(grant.id),
-        "role_id": str(grant.role_id),
-        "role_name": role_name,
+    kept = told_everywhere(grant.id, grant.role_id, role_name) | {
         "org_unit_id": grant.org_unit_id and str(grant.org_unit_id),
         "expires_at": grant.expires_at and grant.expires_at.isoformat(),
     }
     return kept if user_status is None else kept | {"user_status": str(user_status)}
+
+
+def told_everywhere(grant_id: UUID, role_id: UUID, role_name: str) -> dict[str, Any]:
+    """Return the same of a grant in the whole tenant and without an end."""
+    return {
+        "grant_id": str(grant_id),
+        "role_id": str(role_id),
+        "role_name": role_name,
+        "org_unit_id": None,
+        "expires_at": None,
+    }
 
 
 async def _person(work: Work, user_id: UUID) -> User:

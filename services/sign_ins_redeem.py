@@ -32,6 +32,9 @@ CODES_PER_ACCOUNT: Final = Limit(20, 86_400)
 
 NOBODY: Final = UUID(int=0)
 
+_NAMED: Final = 64
+"""Bytes of a refresh token before its mark: 32 of its own, its tenant's and its sign-in's id."""
+
 
 class SignInLinkUsed(Refusal):
     """The sign-in link was used before; it works once."""
@@ -235,6 +238,7 @@ async def _begin(work: Work, link: Link, unit: UUID, nonce_hash: str, client: st
 async def standing(work: Work, sign_in: SignIn, refresh_id: UUID, at: datetime) -> Answer:
     """Return all that the tokens of a sign-in follow from, besides secrets: they can be made again from it."""
     return {
+        "tenant": str(sign_in.tenant_id),
         "sign_in": str(sign_in.id),
         "user": str(sign_in.user_id),
         "org_unit": str(sign_in.org_unit_id),
@@ -245,13 +249,32 @@ async def standing(work: Work, sign_in: SignIn, refresh_id: UUID, at: datetime) 
     }
 
 
-def refresh_secret(secret: bytes, refresh_id: UUID, shown: str) -> str:
+def refresh_secret(secret: bytes, answer: Answer, shown: str) -> str:
     """Return a refresh token: it follows from our secret and from what was shown for it, and cannot be guessed.
 
-    A lost answer can therefore be given again without any token being kept.
+    A lost answer can therefore be given again without any token being kept. The token also names its tenant and its
+    sign-in, under a mark of ours, so that it is known for what it is after its row was removed.
     """
-    digest = hmac.digest(secret, refresh_id.bytes + shown.encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    refresh_id = UUID(answer["refresh"])
+    own = hmac.digest(secret, refresh_id.bytes + shown.encode(), hashlib.sha256)
+    named = own + UUID(answer["tenant"]).bytes + UUID(answer["sign_in"]).bytes
+    return base64.urlsafe_b64encode(named + _mark(secret, named)).decode().rstrip("=")
+
+
+def family_of(secret: bytes, token: str) -> tuple[UUID, UUID] | None:
+    """Return the tenant and the sign-in of a refresh token that we made; None for anything else."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    named, mark = raw[:_NAMED], raw[_NAMED:]
+    if len(named) != _NAMED or not hmac.compare_digest(mark, _mark(secret, named)):
+        return None
+    return UUID(bytes=named[32:48]), UUID(bytes=named[48:])
+
+
+def _mark(secret: bytes, named: bytes) -> bytes:
+    return hmac.digest(secret, b"family/" + named, hashlib.sha256)[:16]
 
 
 async def keep(work: Work, answer: Answer, token: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from models.base import uuid7
 from models.identity import User, UserOrgUnit, UserStatus
@@ -24,10 +24,10 @@ GRACE: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A refresh token that was found, and whose it is."""
+    """A refresh token that was found, and whose it is. Without an id it was used so long ago that its row is gone."""
 
     tenant_id: UUID
-    refresh_id: UUID
+    refresh_id: UUID | None
     sign_in_id: UUID
     user_id: UUID
     org_unit_id: UUID
@@ -51,20 +51,32 @@ def unknown() -> Unauthenticated:
     return Unauthenticated("This refresh token is not valid.", path=["refreshToken"], hint="Sign in again.")
 
 
-async def find(office: Office, token: str) -> Shown:
-    """Find whose a refresh token is, also one that was used; refuse one that never was."""
+async def find(office: Office, token: str, secret: bytes) -> Shown:
+    """Find whose a refresh token is, also one that was used, however long ago; refuse one that never was."""
     for found in await bearers.find(office, BearerKind.REFRESH, hashed(token)):
-        async with office.snapshot(Viewer.system(found.tenant_id)) as work:
-            wanted = (
-                select(SignIn.id, SignIn.user_id, SignIn.org_unit_id, User.display_name)
-                .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
-                .join(User, User.id == SignIn.user_id)
-                .where(RefreshToken.id == found.subject_id)
-            )
-            row = (await work.session.execute(wanted)).one_or_none()
-        if row is not None:
-            return Shown(found.tenant_id, found.subject_id, row.id, row.user_id, row.org_unit_id, name=row.display_name)
+        of_row = RefreshToken.id == found.subject_id
+        if (shown := await _shown(office, found.tenant_id, found.subject_id, of_row)) is not None:
+            return shown
+    family = sign_ins_redeem.family_of(secret, token)
+    if family is not None and (shown := await _shown(office, family[0], None, SignIn.id == family[1])) is not None:
+        return shown
     raise unknown()
+
+
+async def _shown(office: Office, tenant_id: UUID, refresh_id: UUID | None, wanted: ColumnElement[bool]) -> Shown | None:
+    of_sign_in = RefreshToken.sign_in_id == SignIn.id
+    mine = (
+        select(SignIn.id, SignIn.user_id, SignIn.org_unit_id, User.display_name)
+        .outerjoin(RefreshToken, of_sign_in)
+        .join(User, User.id == SignIn.user_id)
+        .where(wanted)
+        .limit(1)
+    )
+    async with office.snapshot(Viewer.system(tenant_id)) as work:
+        row = (await work.session.execute(mine)).one_or_none()
+    if row is None:
+        return None
+    return Shown(tenant_id, refresh_id, row.id, row.user_id, row.org_unit_id, name=row.display_name)
 
 
 async def refresh(work: Work, shown: Shown, token: str, nonce: str | None, secret: bytes) -> Answer:
@@ -81,7 +93,10 @@ async def refresh(work: Work, shown: Shown, token: str, nonce: str | None, secre
         return {"ended": sign_in.end_reason or "expired"}
     if (lost := await _lost(work, sign_in)) is not None:
         return await _end(work, sign_in, lost)
-    row = (await work.session.scalars(select(RefreshToken).where(RefreshToken.id == shown.refresh_id))).one()
+    wanted = select(RefreshToken).where(RefreshToken.id == shown.refresh_id)
+    row = (await work.session.scalars(wanted)).one_or_none()
+    if row is None:  # used so long ago that it was removed
+        return await _end(work, sign_in, SignInEnd.REUSED)
     if row.used_at is not None:
         return await _again(work, sign_in, row, nonce)
     sign_in.seen_at = now
@@ -93,7 +108,7 @@ async def refresh(work: Work, shown: Shown, token: str, nonce: str | None, secre
 
 def successor(secret: bytes, answer: Answer, token: str) -> str:
     """Return the refresh token that follows `token` in a standing."""
-    return sign_ins_redeem.refresh_secret(secret, UUID(answer["refresh"]), token)
+    return sign_ins_redeem.refresh_secret(secret, answer, token)
 
 
 async def _lost(work: Work, sign_in: SignIn) -> SignInEnd | None:

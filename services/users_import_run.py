@@ -117,22 +117,18 @@ async def _grant(work: Work, rows: Sequence[Planned], ids: dict[str, UUID], why:
     held = await roles_grants.of_users(work, sorted(known))
     statuses = {user.id: user.status for user in await plain.by(work, User, "id", sorted(known))}
     names = await roles.by_ids(work, list({role_id for _, role_id in wanted}))
-    grants: list[UserRole] = []
+    grants: list[dict[str, Any]] = []
+    told: list[Told] = []
     for user_id, role_id in wanted:
         if any(grant.role_id == role_id and grant.org_unit_id is None for grant in held.get(user_id, ())):
             continue
-        grants.append(
-            UserRole(id=uuid7(), user_id=user_id, role_id=role_id, granted_by=work.viewer.user_id, reason=why)
-        )
-    columns = ("id", "user_id", "role_id", "granted_by", "reason")
-    await setwise.insert(work, UserRole, [{name: getattr(grant, name) for name in columns} for grant in grants])
-    told = [
-        Told(
-            ("user", grant.user_id),
-            roles_grants.told(grant, names[grant.role_id].name, statuses.get(grant.user_id, UserStatus.INVITED)),
-        )
-        for grant in grants
-    ]
+        grant_id, by = uuid7(), work.viewer.user_id
+        given = {"id": grant_id, "user_id": user_id, "role_id": role_id, "granted_by": by, "reason": why}
+        grants.append(given)
+        after = roles_grants.told_everywhere(grant_id, role_id, names[role_id].name)
+        status = statuses.get(user_id, UserStatus.INVITED)
+        told.append(Told(("user", user_id), after | {"user_status": str(status)}))
+    await setwise.insert(work, UserRole, grants)
     await setwise.record(work, "role.granted", told, reason=why)
 
 

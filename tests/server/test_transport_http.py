@@ -234,7 +234,7 @@ async def test_mutations_run_one_after_another(toy: Toy) -> None:
 
 
 async def test_slow_operation_is_stopped(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard_deadline.OperationDeadline, "seconds", 0.05)
+    monkeypatch.setattr(guard_deadline, "OPERATION_SECONDS", 0.05)
     before = toy.scene.closed
     response = await toy.post({"query": "{ wait }"}, accept=RESPONSE_JSON)
     answer = response.json()

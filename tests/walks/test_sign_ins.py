@@ -17,9 +17,9 @@ from sqlalchemy import delete, event, select, update
 
 from models.activity import Activity
 from models.identity import User, UserOrgUnit
-from models.sign_ins import MagicLink
+from models.sign_ins import MagicLink, RefreshToken, SignIn
 from schema.nodes import global_id
-from services import sign_ins
+from services import sign_ins, sign_ins_expiry
 from services.viewer import Viewer
 from services.work import Work
 from tests.factories import attempts
@@ -405,6 +405,27 @@ async def test_ones_own_sign_ins_are_listed_and_ended(live: Live):
     foreign = (await made.signed_in(live, other))["tokens"]["accessToken"]
     body = await live.post(document("SignInEnd"), {"input": {"id": listed["nodes"][1]["id"]}}, foreign)
     assert body["data"]["signInEnd"]["problems"][0]["code"] == "NOT_FOUND"
+
+
+async def test_a_token_that_was_used_long_ago_still_ends_the_sign_in_after_its_row_was_removed(live: Live):
+    who = await made.person(live)
+    first = (await made.signed_in(live, who))["tokens"]
+    second = (await refresh(live, first["refreshToken"]))["tokens"]
+    later = live.service.house.office.shifted(sign_ins_expiry.USED_KEPT + timedelta(minutes=1))
+    while await later.perform(Viewer.system(who.tenant_id), sign_ins_expiry.prune):
+        pass
+
+    async def kept(work: Work) -> list[bool]:
+        mine = select(RefreshToken.used_at).join(SignIn, SignIn.id == RefreshToken.sign_in_id)
+        return [row.used_at is None for row in await work.rows(mine.where(SignIn.user_id == who.user_id))]
+
+    assert await as_system(live, who.tenant_id, kept) == [True], "the one that is good is kept"
+    for forged in (first["refreshToken"][:-2] + "AA", "A" + first["refreshToken"][1:]):
+        assert codes(await refresh(live, forged)) == ["UNAUTHENTICATED"]
+    assert codes(await live.post(VIEWER, token=second["accessToken"])) == [], "what we did not make ends nothing"
+    assert codes(await refresh(live, first["refreshToken"], who.nonce)) == ["UNAUTHENTICATED"]
+    assert codes(await refresh(live, second["refreshToken"])) == ["UNAUTHENTICATED"], "the whole family is over"
+    assert "refresh.reused" in await acts(live, who, "refresh.reused")
 
 
 async def test_an_idle_socket_ends_with_its_sign_in_in_another_process_too(live: Live, tmp_path, record_property):
