@@ -6,7 +6,6 @@ Every rule stands here twice, for a row in hand and as SQL, because lists filter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
@@ -57,19 +56,17 @@ def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
     return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
 
 
-def due(row: Any = DeliverySession) -> ColumnElement[bool]:
+def due(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     """Build the condition "the clock has ended it", in a form that the index of open sessions serves.
 
-    `row` is the table, or what stands in its place under its name.
+    `now` is the database's clock, where a statement that looks at many sessions reads it once.
     """
-    now = func.evalium_now()
-    running_out = text(
-        "delivery_sessions.deadline_at + delivery_sessions.grace_seconds * interval '1 second' <= evalium_now()",
-    )
+    now, row = func.evalium_now() if now is None else now, DeliverySession
+    grace = row.grace_seconds * text("interval '1 second'")
     return and_(
         text("delivery_sessions.state in ('created', 'active')"),
         row.deadline_at <= now,
-        or_(row.started_at.is_(None), running_out),
+        or_(row.started_at.is_(None), row.deadline_at + grace <= now),
     )
 
 
