@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -87,7 +87,7 @@ class Row:
 
     target_id: UUID
     user: User
-    invitation: Invitation
+    invitation_values: Sequence[Any]
     session: DeliverySession | None
     bucket: Bucket
     security_level: SecurityLevel
@@ -99,10 +99,16 @@ class Row:
         return None if self.session is None else sessions_status.status_of(self.session, self.as_of)
 
     @property
+    def invitation(self) -> Invitation:
+        """The newest invitation; made of its columns when it is asked for, which few lists do."""
+        return plain.row(Invitation, self.invitation_values)
+
+    @property
     def invited(self) -> Invited:
         """The newest invitation with what became of it; the latest attempt may be an older one's."""
-        own = self.session if self.session is not None and self.session.invitation_id == self.invitation.id else None
-        return Invited(self.invitation, own, invitations.standing(self.invitation, own, self.as_of))
+        invitation = self.invitation
+        own = self.session if self.session is not None and self.session.invitation_id == invitation.id else None
+        return Invited(invitation, own, invitations.standing(invitation, own, self.as_of))
 
     @property
     def seconds_remaining(self) -> int | None:
@@ -191,16 +197,22 @@ def _beginning(search: str) -> str:
     return search.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
 
 
+@cache
+def _bounds() -> tuple[int, int]:
+    """Return where the columns of the person end, and those of the invitation."""
+    to_person = 2 + len(plain.columns(User))
+    return to_person, to_person + len(plain.columns(Invitation))
+
+
 def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
     """Take a selected row apart: target, bucket, and the columns of person, invitation and session."""
-    to_person = 2 + len(plain.columns(User))
-    to_invitation = to_person + len(plain.columns(Invitation))
+    to_person, to_invitation = _bounds()
     session = plain.row(DeliverySession, values[to_invitation:])
     known = None if cast("UUID | None", session.id) is None else session
     return Row(
         values[0],
         plain.row(User, values[2:to_person]),
-        plain.row(Invitation, values[to_person:to_invitation]),
+        values[to_person:to_invitation],
         known,
         Bucket(values[1]),
         _level(known, planned),

@@ -6,6 +6,7 @@ Every rule stands here twice, for a row in hand and as SQL, because lists filter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
@@ -15,6 +16,9 @@ from services.sessions_row import Held
 _IDLE_AFTER = text(
     "(delivery_sessions.policy #>> '{idle_threshold_seconds,value}')::integer * interval '1 second'",
 )
+
+
+_OPEN: Final = frozenset({SessionState.CREATED.value, SessionState.ACTIVE.value})
 
 
 class DisplayStatus(StrEnum):
@@ -39,7 +43,7 @@ def closes_at(session: DeliverySession | Held) -> datetime | None:
 def is_over(session: DeliverySession | Held, now: datetime) -> bool:
     """Tell whether the clock has ended a session that has not been ended otherwise."""
     closes = closes_at(session)
-    return session.state in {SessionState.CREATED, SessionState.ACTIVE} and closes is not None and now >= closes
+    return session.state in _OPEN and closes is not None and now >= closes
 
 
 def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
