@@ -10,7 +10,7 @@ from models.sessions import DeliverySession, SessionState
 from resolvers import activity, assignments, identity, sessions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, alone, ask, says, told
+from schema.access import Info, alone, ask, says, selects, told
 from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
@@ -178,7 +178,8 @@ class SessionsQuery:
         self, info: Info, id: Annotated[strawberry.ID, says("Global id of the session.")]
     ) -> Session | None:
         """Show a session."""
-        row = await sessions.session(info.context, looked_for("Session", id))
+        find = sessions.session_in_company if selects(info, "assignment", "candidate") else sessions.session
+        row = await find(info.context, looked_for("Session", id))
         return row and Session.of(row)
 
     @ask(sessions.sessions_page, "Sessions of the org unit; without an order the newest first.")
