@@ -5,12 +5,19 @@ from uuid import UUID
 
 from models.sessions import Answer, DeliverySession, SessionPaper
 from services import plain, sessions, sessions_answers
+from services.sessions import Company
 from services.work import Work
 
 
 async def by_id(work: Work, ids: list[UUID]) -> list[DeliverySession | None]:
     """Return the sessions with these ids, in order; None where there is none to be seen."""
     found = await sessions.by_ids(work, ids)
+    return [found.get(session_id) for session_id in ids]
+
+
+async def in_company(work: Work, ids: list[UUID]) -> list[Company | None]:
+    """Return the sessions with these ids, each with assignment and candidate, in order; None where there is none."""
+    found = await sessions.in_company(work, ids)
     return [found.get(session_id) for session_id in ids]
 
 

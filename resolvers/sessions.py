@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from dataloaders import assignments as assignment_loaders
+from dataloaders import identity as identity_loaders
 from dataloaders import sessions as loaders
 from dataloaders import submissions as submission_loaders
 from models.capabilities import Capability
@@ -27,6 +29,19 @@ from services.work import Work
 async def session(context: Context, session_id: UUID | None) -> DeliverySession | None:
     """Return one session; None when it cannot be seen."""
     return None if session_id is None else await context.loaders.of(loaders.by_id).load(session_id)
+
+
+@requires(Capability.SESSIONS_READ)
+async def session_in_company(context: Context, session_id: UUID | None) -> DeliverySession | None:
+    """Return one session as `session` does, and have its assignment and candidate at hand for whoever may see them."""
+    found = None if session_id is None else await context.loaders.of(loaders.in_company).load(session_id)
+    if found is None:
+        return None
+    row, assignment, person = found
+    context.loaders.of(loaders.by_id).prime({row.id: row})
+    context.loaders.of(assignment_loaders.by_id).prime({row.assignment_id: assignment})
+    context.loaders.of(identity_loaders.users).prime({row.user_id: person})
+    return row
 
 
 @requires(Capability.SESSIONS_READ)

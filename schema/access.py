@@ -1,9 +1,10 @@
 """Fields that declare who may ask: the resolver's own declaration, printed in the SDL as a directive."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import strawberry
+from graphql import FieldNode, GraphQLResolveInfo
 from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 
@@ -106,3 +107,14 @@ def says(description: str, **options: Any) -> Any:
 async def alone(many: Any, info: Info, one: Any) -> Any:
     """Answer a field of one object by what answers it for many."""
     return (await many(info.context, [one]))[0]
+
+
+def selects(info: Info, *names: str) -> bool:
+    """Tell whether one of these fields is asked for right below; what stands in a fragment is not looked at."""
+    raw: GraphQLResolveInfo[Any] = cast("Any", info)._raw_info  # noqa: SLF001 - its public form copies the whole selection
+    return any(
+        isinstance(one, FieldNode) and one.name.value in names
+        for node in raw.field_nodes
+        if node.selection_set is not None
+        for one in node.selection_set.selections
+    )

@@ -23,6 +23,7 @@ from schema.enums import closed_set
 from schema.identity import Group, User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.policy import Limits, SecurityLevel
+from schema.shown import enum_from, id_from, read_from, show
 from services.assignments import AssignmentOrder
 from services.assignments import Filter as Wanted
 from services.assignments_monitor import LARGEST_PAGE
@@ -122,6 +123,7 @@ class Invitation(Node):
         )
 
 
+@read_from(id=id_from("Assignment"), uuid="row.id", status=enum_from(AssignmentStatus, "row.status"))
 @strawberry.type(description="An evaluation version issued to people: who may sit it, when, and under which limits.")
 class Assignment(Node):
     """An assignment."""
@@ -214,18 +216,7 @@ class Assignment(Node):
     @classmethod
     def of(cls, row: AssignmentRow) -> "Assignment":
         """Show an assignment."""
-        return cls(
-            row=row,
-            id=global_id("Assignment", row.id),
-            uuid=row.id,
-            name=row.name,
-            run_label=row.run_label,
-            status=AssignmentStatus(row.status),
-            valid_from=row.valid_from,
-            valid_until=row.valid_until,
-            created_at=row.created_at,
-            closed_at=row.closed_at,
-        )
+        return show(cls, row=row)
 
 
 @strawberry.input(description="Which assignments are wanted; what is left out does not narrow.")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
 
+from models.sessions import DeliverySession
 from models.submissions import Outcome
 from resolvers import assignments, sessions
 from resolvers.assignments import Monitored
@@ -18,6 +20,7 @@ from schema.identity import User
 from schema.nodes import global_id
 from schema.plans import together
 from schema.policy import SecurityLevel
+from schema.shown import id_from, read_from, show
 from services.assignments_monitor import LARGEST_PAGE, LONGEST_SEARCH, Bucket, MonitorOrder, Row
 from services.assignments_monitor import Filter as Wanted
 from services.paging import PageRequest
@@ -111,11 +114,37 @@ async def _outcomes(context: Context, shown: Sequence["MonitorRow"]) -> list[Out
     return [None if one is None else Outcome(one) for one in told]
 
 
+_BEFORE_THE_FIRST: Final = SimpleNamespace(
+    id=None,
+    attempt=0,
+    answered_count=0,
+    item_count=None,
+    deadline_at=None,
+    focus_lost_count=0,
+    focus_lost_at=None,
+    last_activity_at=None,
+)
+"""Stands for the latest attempt of those who have none."""
+
+_OF_LATEST: Final = [name for name in vars(_BEFORE_THE_FIRST) if name != "id"]
+
+
+def _session_id(shown: "MonitorRow") -> strawberry.ID | None:
+    return None if shown.latest.id is None else global_id("Session", shown.latest.id)
+
+
+@read_from(
+    id=id_from("MonitorRow", "row.target_id"),
+    candidate=lambda shown: User.of(shown.row.user),
+    session_id=_session_id,
+    **{name: f"latest.{name}" for name in _OF_LATEST},
+)
 @strawberry.type(description="One recipient in the monitor, with their latest attempt.")
 class MonitorRow:
     """A row of the monitor."""
 
     row: strawberry.Private[Row]
+    latest: strawberry.Private[DeliverySession | SimpleNamespace]
     id: strawberry.ID = told("Opaque id of the row: a recipient keeps it over all attempts.")
     candidate: User = told("The recipient.")
     bucket: Bucket = told("How far the recipient has come.")
@@ -158,24 +187,7 @@ class MonitorRow:
     @classmethod
     def of(cls, row: Row) -> "MonitorRow":
         """Show a row."""
-        session = row.session
-        return cls(
-            row=row,
-            id=global_id("MonitorRow", row.target_id),
-            candidate=User.of(row.user),
-            bucket=row.bucket,
-            display_status=row.display_status,
-            security_level=row.security_level,
-            attempt=0 if session is None else session.attempt,
-            answered_count=0 if session is None else session.answered_count,
-            item_count=None if session is None else session.item_count,
-            deadline_at=None if session is None else session.deadline_at,
-            seconds_remaining=row.seconds_remaining,
-            focus_lost_count=0 if session is None else session.focus_lost_count,
-            focus_lost_at=None if session is None else session.focus_lost_at,
-            last_activity_at=None if session is None else session.last_activity_at,
-            session_id=None if session is None else global_id("Session", session.id),
-        )
+        return show(cls, row=row, latest=row.session or _BEFORE_THE_FIRST)
 
 
 @strawberry.type(

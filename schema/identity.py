@@ -14,6 +14,7 @@ from schema.access import Info, ask, told
 from schema.connections import After, Connection, First, connect
 from schema.enums import closed_set
 from schema.nodes import Node, global_id
+from schema.shown import enum_from, id_from, read_from, show
 from services.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class UserAvailableAction:
         return cls(action=UserAction(possible.action), enabled=possible.reason is None, reason=possible.reason)
 
 
+@read_from(id=id_from("User"), uuid="row.id", status=enum_from(UserStatus, "row.status"))
 @strawberry.type(description="A person of the tenant, staff or candidate.")
 class User(Node):
     """A person."""
@@ -112,16 +114,7 @@ class User(Node):
     @classmethod
     def of(cls, row: models.User) -> "User":
         """Show a person."""
-        return cls(
-            row=row,
-            id=global_id("User", row.id),
-            uuid=row.id,
-            display_name=row.display_name,
-            email=row.email,
-            status=UserStatus(row.status),
-            time_zone=row.time_zone,
-            created_at=row.created_at,
-        )
+        return show(cls, row=row)
 
 
 @strawberry.type(description="A customer organisation: the border that nothing crosses.")

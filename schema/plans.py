@@ -47,6 +47,7 @@ SubFields = Callable[[GraphQLObjectType, Any], Mapping[str, Any]]
 ATTRIBUTE: Final = "__together__"
 _DEFINITION: Final = "strawberry-definition"
 _LARGEST_INT: Final = 2**31 - 1
+_NOTHING: Final = type(None)
 
 
 class Unsure(Exception):  # noqa: N818 - no error: graphql-core takes over
@@ -86,6 +87,19 @@ class Leaf:
             return None
         return value if value.__class__ is self.plain else self.convert(value)
 
+    def column(self, values: Values) -> Values:
+        """Return the values of many objects as they are encoded."""
+        kinds = set(map(type, values))
+        if kinds == {self.plain} or (kinds == {_NOTHING} and not self.required):
+            return values
+        if kinds == {int} and self.convert is _integer and _fit(values):
+            return values
+        return list(map(self.complete, values))
+
+
+def _fit(numbers: Values) -> bool:
+    return min(numbers) >= -_LARGEST_INT and max(numbers) <= _LARGEST_INT
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -120,7 +134,8 @@ class Plan:
     """How objects of one type are completed for one selection."""
 
     template: dict[str, Any]
-    leaves: tuple[tuple[str, Leaf], ...]
+    names: tuple[str, ...]
+    leaves: tuple[Leaf, ...]
     read: Callable[[Any], Any]
     parts: tuple[Part, ...]
     is_async: bool
@@ -164,7 +179,8 @@ class _Making:
 
     def _make(self, parent: GraphQLObjectType, selected: Mapping[str, Any]) -> Plan | None:
         template: dict[str, Any] = {}
-        leaves: list[tuple[str, Leaf]] = []
+        names: list[str] = []
+        leaves: list[Leaf] = []
         attributes: list[str] = []
         parts: list[Part] = []
         for name, details in selected.items():
@@ -176,12 +192,13 @@ class _Making:
             if part is None:
                 return None
             if part.attribute is not None and isinstance(part.shape, Leaf) and not part.leaf_list:
-                leaves.append((name, part.shape))
+                names.append(name)
+                leaves.append(part.shape)
                 attributes.append(part.attribute)
             else:
                 parts.append(part)
         is_async = any(part.is_awaited for part in parts)
-        return Plan(template, tuple(leaves), _reader(attributes), tuple(parts), is_async)
+        return Plan(template, tuple(names), tuple(leaves), _reader(attributes), tuple(parts), is_async)
 
     def _part(self, name: str, field: GraphQLField | None, details: Any) -> Part | None:
         known: object = None if field is None else field.extensions.get(_DEFINITION)
@@ -287,14 +304,16 @@ def _checked(of: GraphQLLeafType) -> Convert:
 
 def _remembering(convert: Convert) -> Convert:
     """Convert members of enums once: there are few, and each looks through all names."""
-    known: dict[Any, Any] = {}
+    known: dict[int, tuple[Enum, Any]] = {}
 
     def converted(value: Any) -> Any:
+        found = known.get(id(value))
+        if found is not None and found[0] is value:
+            return found[1]
         if not isinstance(value, Enum):
             return convert(value)
-        if value not in known:
-            known[value] = convert(value)
-        return known[value]
+        known[id(value)] = value, convert(value)
+        return known[id(value)][1]
 
     return converted
 
@@ -330,19 +349,17 @@ def _given(completed: list[dict[str, Any]], _plans: Mapping[type, Plan], _values
 
 
 def _begun(plans: Mapping[type, Plan], values: Values) -> tuple[Plan, list[dict[str, Any]]]:
-    """Return the plan of values of one class, and their rows with the plain scalars filled in."""
+    """Return the plan of values of one class, and their rows with the plain scalars filled in, column by column."""
     plan = plans.get(values[0].__class__) if values else next(iter(plans.values()))
-    if plan is None:
+    if plan is None or len({value.__class__ for value in values}) > 1:
         raise Unsure
-    rows: list[dict[str, Any]] = []
-    kind = values[0].__class__ if values else None
-    for value in values:
-        if value.__class__ is not kind:
-            raise Unsure
-        row = plan.template.copy()
-        for (name, leaf), found in zip(plan.leaves, plan.read(value), strict=True):
-            row[name] = found if found.__class__ is leaf.plain else leaf.complete(found)
-        rows.append(row)
+    template, leaves = plan.template, plan.leaves
+    rows = [template.copy() for _ in values]
+    if leaves and rows:
+        columns = zip(*map(plan.read, values), strict=True)
+        done = [leaf.column(found) for leaf, found in zip(leaves, columns, strict=True)]
+        for row, completed in zip(rows, zip(*done, strict=True), strict=True):
+            row.update(zip(plan.names, completed, strict=True))
     return plan, rows
 
 
@@ -368,16 +385,17 @@ def _values(part: Part, values: Values) -> Values:
     return [getattr(value, name) for value in values]
 
 
-def _fill(part: Part, rows: list[dict[str, Any]], found: Values, done: Callable[..., Any]) -> None:
+def _fill(part: Part, rows: list[dict[str, Any]], found: Values, complete_all: Callable[..., Any]) -> None:
     """Put the completed values of one field into their rows."""
     shape, name = part.shape, part.name
     if len(found) != len(rows):
         raise Unsure
     if isinstance(shape, Leaf):
-        for row, value in zip(rows, found, strict=True):
-            row[name] = _listed(shape, value) if part.leaf_list else shape.complete(value)
+        done = [_listed(shape, value) for value in found] if part.leaf_list else shape.column(found)
+        for row, value in zip(rows, done, strict=True):
+            row[name] = value
         return
-    completed = iter(done(shape.plans, _flat(shape, found)))
+    completed = iter(complete_all(shape.plans, _flat(shape, found)))
     for row, value in zip(rows, found, strict=True):
         if value is None:
             row[name] = None

@@ -10,13 +10,14 @@ from models.sessions import DeliverySession, SessionState
 from resolvers import activity, assignments, identity, sessions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
-from schema.access import Info, alone, ask, says, told
+from schema.access import Info, alone, ask, says, selects, told
 from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
-from schema.nodes import Node, global_id, local_id, looked_for
+from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
+from schema.shown import enum_from, id_from, read_from, show
 from services import deadlines, sessions_status
 from services import policy as policies
 from services.paging import PageRequest
@@ -60,6 +61,9 @@ async def _submissions(context: Context, shown: Sequence["Session"]) -> list["Su
     return [row and Submission.of(row) for row in rows]
 
 
+@read_from(
+    id=id_from("Session"), uuid="row.id", state=enum_from(SessionState, "row.state"), event_count="row.event_seq"
+)
 @strawberry.type(description="One attempt of one person at an assignment.")
 class Session(Node):
     """A session."""
@@ -134,26 +138,7 @@ class Session(Node):
     @classmethod
     def of(cls, row: DeliverySession) -> "Session":
         """Show a session."""
-        return cls(
-            row=row,
-            id=global_id("Session", row.id),
-            uuid=row.id,
-            state=SessionState(row.state),
-            attempt=row.attempt,
-            created_at=row.created_at,
-            started_at=row.started_at,
-            deadline_at=row.deadline_at,
-            ended_at=row.ended_at,
-            item_count=row.item_count,
-            answered_count=row.answered_count,
-            current_position=row.current_position,
-            focus_lost_count=row.focus_lost_count,
-            focus_lost_at=row.focus_lost_at,
-            last_activity_at=row.last_activity_at,
-            disconnected_at=row.disconnected_at,
-            event_count=row.event_seq,
-            version=row.version,
-        )
+        return show(cls, row=row)
 
 
 @strawberry.input(description="Which sessions are wanted; what is left out does not narrow.")
@@ -193,7 +178,8 @@ class SessionsQuery:
         self, info: Info, id: Annotated[strawberry.ID, says("Global id of the session.")]
     ) -> Session | None:
         """Show a session."""
-        row = await sessions.session(info.context, looked_for("Session", id))
+        find = sessions.session_in_company if selects(info, "assignment", "candidate") else sessions.session
+        row = await find(info.context, looked_for("Session", id))
         return row and Session.of(row)
 
     @ask(sessions.sessions_page, "Sessions of the org unit; without an order the newest first.")

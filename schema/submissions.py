@@ -22,6 +22,7 @@ from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.responses import Response
+from schema.shown import enum_from, id_from, read_from, show
 from services.paging import PageRequest
 from services.submissions import Filter, SortedBy, SubmissionOrder
 
@@ -145,6 +146,7 @@ async def _candidates(context: Context, shown: Sequence["Submission"]) -> list[U
     return [person and User.of(person) for person in people]
 
 
+@read_from(id=id_from("Submission"), uuid="row.id", cause=enum_from(SubmissionCause, "row.cause"))
 @strawberry.type(description="What one session handed in. Only further scores are ever added to it.")
 class Submission(Node):
     """A submission."""
@@ -219,14 +221,7 @@ class Submission(Node):
     @classmethod
     def of(cls, row: SubmissionRow) -> "Submission":
         """Show a submission."""
-        return cls(
-            row=row,
-            id=global_id("Submission", row.id),
-            uuid=row.id,
-            cause=SubmissionCause(row.cause),
-            submitted_at=row.submitted_at,
-            content_hash=row.content_hash,
-        )
+        return show(cls, row=row)
 
 
 @strawberry.input(description="Which submissions are wanted; what is left out does not narrow.")

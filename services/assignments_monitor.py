@@ -7,13 +7,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
+    CompoundSelect,
     Select,
     Subquery,
     Text,
@@ -25,9 +25,12 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus
 from models.identity import User
@@ -84,7 +87,7 @@ class Row:
 
     target_id: UUID
     user: User
-    invitation: Invitation
+    invitation_values: Sequence[Any]
     session: DeliverySession | None
     bucket: Bucket
     security_level: SecurityLevel
@@ -96,10 +99,16 @@ class Row:
         return None if self.session is None else sessions_status.status_of(self.session, self.as_of)
 
     @property
+    def invitation(self) -> Invitation:
+        """The newest invitation; made of its columns when it is asked for, which few lists do."""
+        return plain.row(Invitation, self.invitation_values)
+
+    @property
     def invited(self) -> Invited:
         """The newest invitation with what became of it; the latest attempt may be an older one's."""
-        own = self.session if self.session is not None and self.session.invitation_id == self.invitation.id else None
-        return Invited(self.invitation, own, invitations.standing(self.invitation, own, self.as_of))
+        invitation = self.invitation
+        own = self.session if self.session is not None and self.session.invitation_id == invitation.id else None
+        return Invited(invitation, own, invitations.standing(invitation, own, self.as_of))
 
     @property
     def seconds_remaining(self) -> int | None:
@@ -188,16 +197,22 @@ def _beginning(search: str) -> str:
     return search.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
 
 
+@cache
+def _bounds() -> tuple[int, int]:
+    """Return where the columns of the person end, and those of the invitation."""
+    to_person = 2 + len(plain.columns(User))
+    return to_person, to_person + len(plain.columns(Invitation))
+
+
 def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
     """Take a selected row apart: target, bucket, and the columns of person, invitation and session."""
-    to_person = 2 + len(plain.columns(User))
-    to_invitation = to_person + len(plain.columns(Invitation))
+    to_person, to_invitation = _bounds()
     session = plain.row(DeliverySession, values[to_invitation:])
     known = None if cast("UUID | None", session.id) is None else session
     return Row(
         values[0],
         plain.row(User, values[2:to_person]),
-        plain.row(Invitation, values[to_person:to_invitation]),
+        values[to_person:to_invitation],
         known,
         Bucket(values[1]),
         _level(known, planned),
@@ -210,43 +225,51 @@ async def counts(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, dict[
     found: dict[UUID, dict[Bucket, int]] = {one: dict.fromkeys(Bucket, 0) for one in assignment_ids}
     statement = _FORMS.of("counts", _counted)
     for record in await statement.fetch(work, {"assignment_ids": list(assignment_ids)}):
-        found[record["assignment_id"]][Bucket(record["bucket"])] = record["number"]
+        found[record["assignment_id"]][Bucket(record["bucket"])] += record["number"]
     return found
 
 
-def _counted() -> Select[Any]:
-    """Count recipients by bucket; newest invitations and latest attempts are each found in one pass."""
-    ids = given("assignment_ids", ARRAY(Uuid()))
-    invitation, session = (
-        _last(Invitation, Invitation.ordinal, ids),
-        _last(DeliverySession, DeliverySession.attempt, ids),
+def _counted() -> CompoundSelect[Any]:
+    """Count recipients by bucket: their latest attempts in one pass, and then only those who have not started.
+
+    Where there are as many attempts that count as recipients, nobody is left to look for: only recipients have any.
+    """
+    ids, now = given("assignment_ids", ARRAY(Uuid())), _now()
+    session, target = DeliverySession, AssignmentTarget
+    latest = (
+        select(session.assignment_id, session.user_id, _reached(now).label("bucket"))
+        .where(session.assignment_id == any_(ids))
+        .ext(distinct_on(session.assignment_id, session.user_id))
+        .order_by(session.assignment_id, session.user_id, session.attempt.desc())
+        .cte("latest")
     )
-    target = AssignmentTarget
-    bucket = _bucket(invitation, session)
-    invited = and_(invitation.assignment_id == target.assignment_id, invitation.user_id == target.user_id)
-    attempted = and_(session.assignment_id == target.assignment_id, session.user_id == target.user_id)
+    keys = (latest.c.assignment_id, latest.c.bucket)
+    started = select(*keys, func.count().label("number")).group_by(*keys).cte("started")
+    recipients = select(func.count()).where(target.assignment_id == any_(ids)).scalar_subquery()
+    begun = select(func.coalesce(func.sum(started.c.number), 0)).scalar_subquery()
+    own = and_(latest.c.assignment_id == target.assignment_id, latest.c.user_id == target.user_id)
+    newest = _newest_invitation()
     each = (
-        select(target.assignment_id.label("assignment_id"), bucket)
+        select(target.assignment_id.label("assignment_id"), _unstarted(newest.c, now).label("bucket"))
         .join(Assignment, Assignment.id == target.assignment_id)
-        .join(invitation, invited)
-        .outerjoin(session, attempted)
-        .where(target.assignment_id == any_(ids))
+        .join(newest, true())
+        .where(target.assignment_id == any_(ids), ~select(latest).where(own).exists(), recipients > begun)
         .subquery()
     )
     keys = (each.c.assignment_id, each.c.bucket)
-    return cast("Select[Any]", select(*keys, func.count().label("number")).group_by(*keys))
+    return union_all(select(started), select(*keys, func.count().label("number")).group_by(*keys))
 
 
-def _last(model: Any, number: Any, assignment_ids: BindParameter[Any]) -> Any:
-    """Return the row with the highest number of each recipient, under the name of its table."""
-    chosen = (
-        select(*plain.columns(model))
-        .where(model.assignment_id == any_(assignment_ids))
-        .ext(distinct_on(model.assignment_id, model.user_id))
-        .order_by(model.assignment_id, model.user_id, number.desc())
-        .subquery(model.__tablename__)
+def _newest_invitation() -> LateralFromClause:
+    """Return the newest invitation of the recipient that it is joined to."""
+    target = AssignmentTarget
+    return (
+        select(Invitation.status, Invitation.expires_at)
+        .where(Invitation.assignment_id == target.assignment_id, Invitation.user_id == target.user_id)
+        .order_by(Invitation.ordinal.desc())
+        .limit(1)
+        .lateral("newest")
     )
-    return aliased(model, chosen, name=model.__tablename__)
 
 
 async def outcomes(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -296,23 +319,38 @@ def _recipients(*columns: Any) -> Select[Any]:
     return cast("Select[Any]", selected)
 
 
-def _bucket(invitation: Any = Invitation, session: Any = DeliverySession) -> ColumnElement[str]:
+def _now() -> ColumnElement[datetime]:
+    """Return the database's clock, read once for the whole statement."""
+    return select(func.evalium_now()).scalar_subquery()
+
+
+def _bucket() -> ColumnElement[str]:
     """Decide the bucket: by the latest attempt, and before the first one by invitation and window."""
-    now, state = func.evalium_now(), session.state
+    now = _now()
+    unstarted = DeliverySession.id.is_(None)
+    return case((unstarted, _unstarted(Invitation, now)), else_=_reached(now)).label("bucket")
+
+
+def _unstarted(invitation: Any, now: ColumnElement[datetime]) -> ColumnElement[str]:
+    """Decide the bucket before the first attempt."""
     shut = or_(
         invitation.status == InvitationStatus.REVOKED,
         invitation.expires_at <= now,
         Assignment.status != AssignmentStatus.ACTIVE,
         func.coalesce(Assignment.valid_until <= now, literal(value=False)),
     )
-    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due(session))
+    return case((shut, literal(Bucket.EXPIRED)), else_=literal(Bucket.INVITED))
+
+
+def _reached(now: ColumnElement[datetime]) -> ColumnElement[str]:
+    """Decide the bucket by an attempt."""
+    state = DeliverySession.state
+    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due(now))
     return case(
-        (and_(session.id.is_(None), shut), literal(Bucket.EXPIRED)),
-        (session.id.is_(None), literal(Bucket.INVITED)),
         (state == SessionState.SUBMITTED, literal(Bucket.COMPLETED)),
         (ended, literal(Bucket.EXPIRED)),
         else_=literal(Bucket.STARTED),
-    ).label("bucket")
+    )
 
 
 def _level(session: DeliverySession | None, planned: SecurityLevel) -> SecurityLevel:

@@ -5,19 +5,21 @@ as text and is decoded when it is first looked at, and a column whose model call
 not read at all: what shows it asks for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Text, inspect
+from sqlalchemy import ColumnElement, Text, func, inspect, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Base
+from services.prepared import Prepared
 from services.work import Work
 
 M = TypeVar("M", bound=Base)
@@ -89,6 +91,29 @@ async def by(work: Work, model: type[M], column: str, keys: Sequence[UUID] | Seq
     if found:
         _note(work, found[0][_READ_AT])
     return [row(model, cast("Any", record)) for record in found]
+
+
+async def joined(work: Work, statement: Prepared, values: Mapping[str, Any], models: Sequence[type[Base]]) -> list[Any]:
+    """Run a statement that selects the `columns` of several models side by side, and then `clock`.
+
+    Each record becomes one row of each model; None for a model that was joined and whose row the viewer may not see.
+    """
+    found = await statement.fetch(work, values)
+    if found:
+        _note(work, found[0][-1])
+    ends = list(accumulate((len(_columns(model)) for model in models), initial=0))
+    places = list(zip(models, ends[:-1], ends[1:], strict=True))
+    return [tuple(_joined(model, record[start:end]) for model, start, end in places) for record in found]
+
+
+def _joined(model: type[Base], values: Sequence[Any]) -> Base | None:
+    shown: Any = row(model, values)
+    return None if shown.id is None else shown
+
+
+def clock() -> ColumnElement[datetime]:
+    """Return what is to be selected behind the columns of a statement for `joined`."""
+    return select(func.evalium_now()).scalar_subquery()
 
 
 async def now(work: Work) -> datetime:

@@ -14,10 +14,12 @@ from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Uuid, any_, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
 from models.base import uuid7
+from models.identity import User
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
 from services import deadlines, paging, plain, sessions_paper
 from services import policy as policies
@@ -36,6 +38,7 @@ __all__ = [
     "SortedBy",
     "by_ids",
     "hold",
+    "in_company",
     "listed",
     "open_session",
     "papers",
@@ -130,6 +133,29 @@ def _deadline(session: DeliverySession, started_at: datetime) -> datetime | None
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, DeliverySession]:
     """Return the sessions with these ids, those that the viewer may see."""
     return {session.id: session for session in await plain.by(work, DeliverySession, "id", ids)}
+
+
+Company = tuple[DeliverySession, Assignment | None, User | None]
+"""A session with its assignment and its candidate, as far as the viewer may see them."""
+
+
+async def in_company(work: Work, ids: Sequence[UUID]) -> dict[UUID, Company]:
+    """Return the sessions with these ids that the viewer may see, with assignment and candidate, in one statement."""
+    models = (DeliverySession, Assignment, User)
+    statement = _FORMS.of("in company", _in_company)
+    found: list[Company] = await plain.joined(work, statement, {"ids": list(ids)}, models)
+    return {company[0].id: company for company in found}
+
+
+def _in_company() -> Select[Any]:
+    models = (DeliverySession, Assignment, User)
+    statement = cast("Select[Any]", select(*(column for one in models for column in plain.columns(one)), plain.clock()))
+    return (
+        statement.select_from(DeliverySession)
+        .outerjoin(Assignment, Assignment.id == DeliverySession.assignment_id)
+        .outerjoin(User, User.id == DeliverySession.user_id)
+        .where(DeliverySession.id == any_(given("ids", ARRAY(Uuid()))))
+    )
 
 
 async def papers(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, SessionPaper]:

@@ -6,7 +6,7 @@ Every rule stands here twice, for a row in hand and as SQL, because lists filter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
@@ -16,6 +16,9 @@ from services.sessions_row import Held
 _IDLE_AFTER = text(
     "(delivery_sessions.policy #>> '{idle_threshold_seconds,value}')::integer * interval '1 second'",
 )
+
+
+_OPEN: Final = frozenset({SessionState.CREATED.value, SessionState.ACTIVE.value})
 
 
 class DisplayStatus(StrEnum):
@@ -40,7 +43,7 @@ def closes_at(session: DeliverySession | Held) -> datetime | None:
 def is_over(session: DeliverySession | Held, now: datetime) -> bool:
     """Tell whether the clock has ended a session that has not been ended otherwise."""
     closes = closes_at(session)
-    return session.state in {SessionState.CREATED, SessionState.ACTIVE} and closes is not None and now >= closes
+    return session.state in _OPEN and closes is not None and now >= closes
 
 
 def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
@@ -57,19 +60,17 @@ def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
     return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
 
 
-def due(row: Any = DeliverySession) -> ColumnElement[bool]:
+def due(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     """Build the condition "the clock has ended it", in a form that the index of open sessions serves.
 
-    `row` is the table, or what stands in its place under its name.
+    `now` is the database's clock, where a statement that looks at many sessions reads it once.
     """
-    now = func.evalium_now()
-    running_out = text(
-        "delivery_sessions.deadline_at + delivery_sessions.grace_seconds * interval '1 second' <= evalium_now()",
-    )
+    now, row = func.evalium_now() if now is None else now, DeliverySession
+    grace = row.grace_seconds * text("interval '1 second'")
     return and_(
         text("delivery_sessions.state in ('created', 'active')"),
         row.deadline_at <= now,
-        or_(row.started_at.is_(None), running_out),
+        or_(row.started_at.is_(None), row.deadline_at + grace <= now),
     )
 
 

@@ -7,10 +7,10 @@ below the snapshot's horizon, where every transaction has ended, so that nothing
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Text, func, literal_column, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, Uuid, func, literal_column, select, true
 from sqlalchemy import cast as sql_cast
 
 from models.sessions import DeliverySession, SessionEvent
@@ -18,6 +18,7 @@ from realtime import cursors, topics
 from realtime.cursors import Cursors, Position
 from realtime.tail import Page
 from realtime.topics import Topic
+from services.prepared import Forms, given
 from services.refusals import CursorExpired, NotFound
 from services.work import Work
 
@@ -35,6 +36,7 @@ _HORIZON = select(
     literal_column(f"({cursors.EPOCH_SQL})", Text).label("epoch"),
     func.evalium_now().label("now"),
 ).select_from(_CHECKPOINT)
+_FORMS: Final = Forms()
 
 
 _READ: Final = {
@@ -78,17 +80,12 @@ class Horizon:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream: its name, which its cursors are bound to, its doorbell topic, and which rows belong to it."""
+    """One stream: its name, which its cursors are bound to, its doorbell topic, and the column that tells its rows."""
 
     name: str
     topic: Topic
     column: str
     id: UUID
-
-    @property
-    def rows(self) -> ColumnElement[bool]:
-        """The condition of its rows."""
-        return cast("ColumnElement[bool]", getattr(SessionEvent, self.column) == self.id)
 
 
 def assignment_stream(tenant_id: UUID, assignment_id: UUID) -> Stream:
@@ -125,17 +122,20 @@ async def horizon(work: Work) -> Horizon:
 
 async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
     """Return the horizon, and the position that has every final event of the stream behind it and nothing to come."""
+    row = (await _FORMS.of(stream.column, lambda: _here(stream)).fetch(work, {"stream": stream.id}))[0]
+    at = Horizon(row["xmin"], row["durable"], row["unused"], row["epoch"], row["now"])
+    return at, at.rest if row["xid"] is None else max(at.rest, Position(row["xid"], row["id"]))
+
+
+def _here(stream: Stream) -> Select[Any]:
     newest = (
         select(SessionEvent.xid, SessionEvent.id)
-        .where(stream.rows, SessionEvent.xid < _XMIN)
+        .where(getattr(SessionEvent, stream.column) == given("stream", Uuid()), SessionEvent.xid < _XMIN)
         .order_by(SessionEvent.xid.desc(), SessionEvent.id.desc())
         .limit(1)
         .subquery("newest")
     )
-    statement = _HORIZON.add_columns(newest.c.xid, newest.c.id).outerjoin_from(_CHECKPOINT, newest, true())
-    row = (await work.session.execute(statement)).one()
-    at = Horizon(row.xmin, row.durable, row.unused, row.epoch, row.now)
-    return at, at.rest if row.xid is None else max(at.rest, Position(row.xid, row.id))
+    return _HORIZON.add_columns(newest.c.xid, newest.c.id).outerjoin_from(_CHECKPOINT, newest, true())
 
 
 def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position) -> str:

@@ -10,7 +10,7 @@ import strawberry
 
 from schema.errors import EvaliumSchema
 from server.graphql_operation import GraphQLRequest, Operations
-from server.sharing import SharedAnswers
+from server.sharing import CROWD, SharedAnswers
 from services.viewer import Via, Viewer
 
 
@@ -171,3 +171,38 @@ async def test_a_mutation_is_executed_for_everybody_who_sends_it() -> None:
         await operations.answer(sent, BASE)
         await asyncio.gather(*(operations.answer(sent, BASE) for _ in range(5)))
     assert len(executions) == 6
+
+
+async def test_a_crowd_that_was_split_is_answered_together_from_the_next_execution_on() -> None:
+    kitchen, shared = Kitchen(), SharedAnswers[int]()
+    early = [asyncio.create_task(shared.of("same", kitchen.cook)) for _ in range(3)]
+    await settled()
+    late = [asyncio.create_task(shared.of("same", kitchen.cook)) for _ in range(3)]
+    await settled()
+    kitchen.go.set()
+    assert await asyncio.gather(*early) == [1] * 3
+    back = [asyncio.create_task(shared.of("same", kitchen.cook)) for _ in range(3)]
+    assert await asyncio.gather(*late, *back) == [2] * 6
+    again: list[asyncio.Task[int]] = []
+    for _ in range(6):
+        again.append(asyncio.create_task(shared.of("same", kitchen.cook)))
+        await settled()
+    assert await asyncio.gather(*again) == [3] * 6
+
+
+async def test_whoever_of_a_crowd_stays_away_is_waited_for_no_longer_than_a_moment() -> None:
+    kitchen, shared = Kitchen(), SharedAnswers[int]()
+    kitchen.go.set()
+    crowd = [asyncio.create_task(shared.of("same", kitchen.cook)) for _ in range(CROWD)]
+    await asyncio.gather(*crowd)
+    async with asyncio.timeout(5):
+        assert await shared.of("same", kitchen.cook) == 2
+
+
+async def test_few_are_not_waited_for() -> None:
+    kitchen, shared = Kitchen(), SharedAnswers[int]()
+    kitchen.go.set()
+    await asyncio.gather(*(shared.of("same", kitchen.cook) for _ in range(CROWD - 1)))
+    alone = asyncio.create_task(shared.of("same", kitchen.cook))
+    await settled()
+    assert alone.done()
