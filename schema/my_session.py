@@ -274,7 +274,9 @@ class ReportedEventInput:
 
     def plain(self) -> Reported:
         """Return the event as the rules read it."""
-        details = self.details or ReportedEventDetailsInput()
+        details = self.details
+        if details is None:
+            return Reported(self.kind, self.client_at, self.position)
         return Reported(self.kind, self.client_at, self.position, details.seconds, details.characters)
 
 

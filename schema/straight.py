@@ -82,8 +82,8 @@ def straight(schema: GraphQLSchema, operation: OperationDefinitionNode) -> Strai
 def _made(schema: GraphQLSchema, operation: OperationDefinitionNode, shape: Shape) -> Straight | None:
     """Make the way; None where the field's plan is not made yet; raises `Unreadable` where there is no way."""
     node, name, details = _only_field(shape)
-    field: Any = cast("Any", schema.mutation_type).fields[node.name.value]  # the document was found valid
-    known: Any = field.extensions.get("strawberry-definition")
+    field: Any = cast("Any", schema.mutation_type).fields.get(node.name.value)
+    known: Any = None if field is None else field.extensions.get("strawberry-definition")
     if not isinstance(known, StrawberryField) or len(field.args) != 1 or field.type.__class__ is not GraphQLNonNull:
         raise Unreadable
     guards = [one for one in known.extensions if isinstance(one, Guarded) and one.straight]
@@ -103,6 +103,10 @@ def _made(schema: GraphQLSchema, operation: OperationDefinitionNode, shape: Shap
         raise Unreadable
     shape.is_settled = True
     return Straight(name, variable, reader(declared.type), guards[0].demand, function, plans)
+
+
+def _takes_info(function: Callable[..., Any]) -> bool:
+    return tuple(inspect.signature(function).parameters)[:2] == ("self", "info")
 
 
 def _only_field(shape: Shape) -> tuple[FieldNode, str, Any]:

@@ -1,6 +1,7 @@
 """Reading a GraphQL request from HTTP, agreeing on a media type, and refusing: the same for JSON and event streams."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -60,6 +61,7 @@ def negotiated(accept: str, offered: Collection[str]) -> str:
     return chosen
 
 
+@lru_cache(maxsize=64)
 def _weight(accept: str, media: str) -> tuple[float, int]:
     """Return quality and exactness that the most exact matching range of `accept` gives to `media`."""
     ranges = {media: _EXACT, f"{media.partition('/')[0]}/*": 1, "*/*": 0}

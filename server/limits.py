@@ -102,6 +102,8 @@ def read_json(text: bytes | str) -> Any:
         raise BadUserInput(
             f"This is not JSON in UTF-8: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from error
+    if _is_flat(text if isinstance(text, bytes) else text.encode()):
+        return value
     waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:
         item, depth = waiting.pop()
@@ -123,6 +125,12 @@ def read_json(text: bytes | str) -> Any:
     return value
 
 
+def _is_flat(text: bytes) -> bool:
+    """Tell of JSON, without looking into it, that it has no NUL, which can only be escaped, and is not too deep."""
+    return _NUL not in text and text.count(b"{") + text.count(b"[") <= MAX_JSON_DEPTH
+
+
+_NUL: Final = b"\\u0000"
 _CLOSE: Final = {"Connection": "close"}
 
 
