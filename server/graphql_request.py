@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
@@ -18,7 +17,7 @@ JSON: Final = "application/json"
 _EXACT: Final = 2
 
 
-async def accepted_request(scope: Scope, headers: Headers, receive: Receive) -> GraphQLRequest:
+async def accepted_request(scope: Scope, headers: Mapping[str, str], receive: Receive) -> GraphQLRequest:
     """Read one GraphQL request from an HTTP request; refuses everything that is not a well-formed POST of JSON."""
     if scope["method"] != "POST":
         refusal = BadUserInput(f"{scope['method']} is not answered here.", hint="Send the operation by POST, as JSON.")
@@ -85,7 +84,7 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-async def identify(headers: Headers, authenticate: Authenticate) -> Any:
+async def identify(headers: Mapping[str, str], authenticate: Authenticate) -> Any:
     """Return the principal of an HTTP request; a token that does not hold is answered with 401."""
     try:
         return await authenticate(bearer(headers.get("authorization")))

@@ -1,6 +1,7 @@
 """Holding one session: every act on it happens alone, and finds its state first (domain.md sections 6 and 7)."""
 
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from services.sessions_status import is_over
 from services.work import Work
 
 
+@lru_cache(maxsize=4096)
 def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:
     """Name the lock that every act on a session holds."""
     return f"session/{tenant_id}/{session_id}"
