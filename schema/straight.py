@@ -83,17 +83,7 @@ def _made(schema: GraphQLSchema, operation: OperationDefinitionNode, shape: Shap
     """Make the way; None where the field's plan is not made yet; raises `Unreadable` where there is no way."""
     node, name, details = _only_field(shape)
     field: Any = cast("Any", schema.mutation_type).fields.get(node.name.value)
-    known: Any = None if field is None else field.extensions.get("strawberry-definition")
-    if not isinstance(known, StrawberryField) or len(field.args) != 1 or field.type.__class__ is not GraphQLNonNull:
-        raise Unreadable
-    guards = [one for one in known.extensions if isinstance(one, Guarded) and one.straight]
-    function: Any = cast("Any", known).base_resolver.wrapped_func
-    if (
-        len(guards) != len(known.extensions)
-        or len(guards) != 1
-        or tuple(inspect.signature(function).parameters)[:2] != ("self", "info")
-    ):
-        raise Unreadable
+    guard, function = _acting(field)
     ((argument, declared),) = field.args.items()
     variable = _only_variable(operation, node, argument, str(declared.type))
     plans = shape.plans.made(field.type.of_type, details)
@@ -102,11 +92,23 @@ def _made(schema: GraphQLSchema, operation: OperationDefinitionNode, shape: Shap
     if any(plan.is_async for plan in plans.values()):
         raise Unreadable
     shape.is_settled = True
-    return Straight(name, variable, reader(declared.type), guards[0].demand, function, plans)
+    return Straight(name, variable, reader(declared.type), guard.demand, function, plans)
 
 
-def _takes_info(function: Callable[..., Any]) -> bool:
-    return tuple(inspect.signature(function).parameters)[:2] == ("self", "info")
+def _acting(field: Any) -> tuple[Guarded, Callable[..., Any]]:
+    """Return who is let in at a field that may go straight, and what answers it."""
+    if field is None:  # as for `__typename`
+        raise Unreadable
+    known: Any = field.extensions.get("strawberry-definition")
+    if not isinstance(known, StrawberryField) or len(field.args) != 1 or field.type.__class__ is not GraphQLNonNull:
+        raise Unreadable
+    guard = known.extensions[0] if len(known.extensions) == 1 else None
+    if not isinstance(guard, Guarded) or not guard.straight:
+        raise Unreadable
+    function: Any = cast("Any", known).base_resolver.wrapped_func
+    if tuple(inspect.signature(function).parameters)[:2] != ("self", "info"):
+        raise Unreadable
+    return guard, function
 
 
 def _only_field(shape: Shape) -> tuple[FieldNode, str, Any]:
