@@ -86,6 +86,11 @@ class Loaders:
         self._reading = reading
         self._loaders: dict[object, Loader[Any, Any]] = {}
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self._loaders)
+
     def of(self, batch: Batch[K, V]) -> Loader[K, V]:
         """Return this operation's loader for a batch function."""
         loader = self._loaders.get(batch)

@@ -1,10 +1,14 @@
 """What can be followed, as opaque keys: whoever listens on the channel learns nothing from them."""
 
 import hashlib
-from typing import NewType
+from functools import lru_cache
+from typing import Final, NewType
 from uuid import UUID
 
 Topic = NewType("Topic", str)
+
+KEPT: Final = 4096
+"""How many topics of each kind are remembered: those of a running examination are rung for again and again."""
 
 
 def _topic(kind: str, *ids: UUID) -> Topic:
@@ -12,11 +16,13 @@ def _topic(kind: str, *ids: UUID) -> Topic:
     return Topic(hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
+@lru_cache(maxsize=KEPT)
 def assignment_sessions(tenant_id: UUID, assignment_id: UUID) -> Topic:
     """Everything that happens in the sessions of one assignment."""
     return _topic("assignment-sessions", tenant_id, assignment_id)
 
 
+@lru_cache(maxsize=KEPT)
 def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
     """Everything that happens in one session."""
     return _topic("session-timeline", tenant_id, session_id)

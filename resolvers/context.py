@@ -74,6 +74,20 @@ class Standing:
     capabilities: frozenset[Capability]
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of an act that was done before the operation is executed: what it answered, or how it failed."""
+
+    answer: Any
+    error: Exception | None
+
+    def outcome(self) -> Any:
+        """Answer as the act did."""
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
+
 class Context:
     """One operation of one viewer.
 
@@ -108,6 +122,7 @@ class Context:
         self._pinned: frozenset[Capability] | None = None
         self._snapshot_at = 0.0
         self.standing: Standing | None = None
+        self.settled: Settled | None = None
         self.live: Live | None = None
         self.loaders = Loaders(self.reading)
 
@@ -193,6 +208,9 @@ class Context:
 
     async def refresh(self) -> None:
         """Drop the snapshot and everything read through it."""
+        if self._snapshot is None and not self._lock.locked() and not self.loaders.asked:
+            self._authority = None
+            return  # nothing was read
         async with self._lock:
             await self._open.aclose()
             self._snapshot = None
@@ -251,6 +269,13 @@ class Context:
             at = time.monotonic() if self.streaming else self._snapshot_at
             self._authority = authority = await self.house.rights.read(work, self.viewer, at)
         return authority
+
+    def close_at_once(self) -> bool:
+        """End the operation if nothing of it is open, as after a write; tell whether it was ended."""
+        if self._reads or self._snapshot is not None or self._lock.locked():
+            return False
+        self._over = True
+        return True
 
     async def aclose(self) -> None:
         """End the operation: give the connection back, once whoever reads has finished.

@@ -9,7 +9,7 @@ from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 
 from resolvers import access
-from resolvers.context import Context
+from resolvers.context import Context, Settled
 
 Info = strawberry.Info[Context, Any]
 
@@ -63,12 +63,16 @@ def directive(resolver: Callable[..., Any]) -> object:
 class Guarded(FieldExtension):
     """Asks who may before anything of the input is looked at: who may not learns nothing of what was wrong with it."""
 
-    def __init__(self, demand: access.Access) -> None:
-        self._demand = demand
+    def __init__(self, demand: access.Access, *, straight: bool = False) -> None:
+        self.demand = demand
+        self.straight = straight
 
     async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **given: Any) -> Any:
-        """Check, then go on."""
-        await self._demand.check(info.context)
+        """Check, then go on; where the act was done before, say what came of it."""
+        settled: Settled | None = info.context.settled
+        if settled is not None:
+            return settled.outcome()
+        await self.demand.check(info.context)
         return await next_(source, info, **given)
 
 
@@ -83,9 +87,12 @@ def preview(resolver: Callable[..., Any], description: str) -> Any:
     return strawberry.field(description=description, directives=[directive(resolver)], extensions=[first])
 
 
-def act(resolver: Callable[..., Any], description: str) -> Any:
-    """Declare a mutation answered by `resolver`."""
-    first = Guarded(access.access_of(resolver))
+def act(resolver: Callable[..., Any], description: str, *, straight: bool = False) -> Any:
+    """Declare a mutation answered by `resolver`.
+
+    One that takes nothing from `info` but the context may go `straight` (`schema.straight`).
+    """
+    first = Guarded(access.access_of(resolver), straight=straight)
     return strawberry.mutation(description=description, directives=[directive(resolver)], extensions=[first])
 
 

@@ -27,8 +27,9 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context
 from schema.executor import PlanningExecutor
-from schema.guard import QueryGuard, known_operation, told_cost
+from schema.guard import Known, QueryGuard, known_operation, told_cost
 from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind, seconds_for
+from schema.straight import straight
 from services.refusals import BadUserInput, Forbidden, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
@@ -183,32 +184,46 @@ class EvaliumSchema(Schema):
         others.setdefault("execution_context_class", PlanningExecutor)
         super().__init__(query, mutation, subscription, extensions=guarded, config=config, **others)  # pyright: ignore[reportUnknownMemberType] - Strawberry's annotation
 
-    async def answer_known(
+    def known(
         self,
         text: str,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        allowed: Collection[OperationType],
+    ) -> Known | None:
+        """Return a query or mutation whose document was measured and found valid lately; None for everything else."""
+        known = None if self._is_extended else known_operation(self, text, operation_name, variables)
+        if known is None:
+            return None
+        kind = OperationType(known[1].operation.value)
+        return known if kind is not OperationType.SUBSCRIPTION and kind in allowed else None
+
+    async def answer_known(
+        self,
+        known: Known,
         *,
         variables: dict[str, Any] | None,
         context: object,
         operation_name: str | None,
         extensions: dict[str, Any] | None,
-        allowed: Collection[OperationType],
-    ) -> ExecutionResult | None:
-        """Answer a query or mutation whose document was measured and found valid lately; None for everything else.
+    ) -> ExecutionResult:
+        """Answer what is `known`.
 
         It does what `execute` does with the guard and the deadline, without the ceremony of extensions, which costs
         more than a small query itself.
         """
-        known = None if self._is_extended else known_operation(self, text, operation_name, variables)
-        if known is None:
-            return None
         document, operation, measure = known
         kind = OperationType(operation.operation.value)
-        if kind is OperationType.SUBSCRIPTION or kind not in allowed:
-            return None
         running_kind.set(kind.value)
         seconds = seconds_for(document, operation_name)
+        way = straight(self._schema, operation) if kind is OperationType.MUTATION else None
+        given = None if way is None or not isinstance(context, Context) else way.given(variables)
         try:
             async with asyncio.timeout(seconds):
+                if way is not None and given is not None:
+                    data = await way.execute(given, cast("Context", context))
+                    if data is not None:
+                        return ExecutionResult(data=data, errors=None, extensions=told_cost(measure.cost))
                 running: Any = cast("Any", _execute)(
                     self._schema,
                     document,

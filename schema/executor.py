@@ -30,7 +30,7 @@ KEPT: Final = 256
 """How many operations' shapes are kept."""
 
 
-class _Shape:
+class Shape:
     """What was collected and planned for one operation; it holds for every request, if `is_constant`."""
 
     def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, fragments: Sequence[Node]) -> None:
@@ -42,6 +42,10 @@ class _Shape:
         self.root: Any = None
         self.sub_fields: dict[Any, Any] = {}
         self.plans = Plans(schema)
+        self.straight: Any = None
+        """The operation's straight way, if it has one (`schema.straight`)."""
+        self.is_settled = False
+        """Whether it is known that it has one, or none."""
 
 
 class _DirectiveFinder(Visitor):
@@ -55,20 +59,29 @@ class _DirectiveFinder(Visitor):
         self.found = True
 
 
-_shapes: OrderedDict[int, _Shape] = OrderedDict()
+_shapes: OrderedDict[int, Shape] = OrderedDict()
 
 
-def _shape_of(schema: GraphQLSchema, operation: OperationDefinitionNode, fragments: Sequence[Node]) -> _Shape:
+def _shape_of(schema: GraphQLSchema, operation: OperationDefinitionNode, fragments: Sequence[Node]) -> Shape:
     """Return the shape of an operation; the node is held with it, so that its id stays its own."""
     shape = _shapes.get(id(operation))
     if shape is None:
-        shape = _Shape(schema, operation, fragments)
+        shape = Shape(schema, operation, fragments)
         if shape.is_constant:
             _shapes[id(operation)] = shape
         if len(_shapes) > KEPT:
             _shapes.popitem(last=False)
     else:
         _shapes.move_to_end(id(operation))
+    return shape
+
+
+def known_shape(operation: OperationDefinitionNode) -> Shape | None:
+    """Return the shape of an operation that was executed lately and in which no directive decides anything."""
+    shape = _shapes.get(id(operation))
+    if shape is None or shape.operation is not operation:
+        return None
+    _shapes.move_to_end(id(operation))
     return shape
 
 

@@ -8,7 +8,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     DocumentNode,
@@ -46,6 +46,10 @@ _may_introspect: ContextVar[bool] = ContextVar("may_introspect", default=False)
 def allow_introspection(*, allowed: bool) -> None:
     """Say for the rest of the current task whether `__schema` and `__type` may be read; unsaid, they may not."""
     _may_introspect.set(allowed)
+
+
+Known: TypeAlias = tuple[DocumentNode, OperationDefinitionNode, Measure]
+"""A document that was found valid lately, the operation of it that will run, and what that measures."""
 
 
 class _KnownDocuments:
@@ -125,7 +129,7 @@ def is_known_query(schema: Schema, text: str) -> bool:
 
 def known_operation(
     schema: Schema, text: str, operation_name: str | None, variables: Mapping[str, Any] | None
-) -> tuple[DocumentNode, OperationDefinitionNode, Measure] | None:
+) -> Known | None:
     """Return a document that was found valid lately, the operation that will run, and what it measures.
 
     None for what is new or not clear, for what is too large, and for what reads the type system: that takes the way

@@ -274,7 +274,9 @@ class ReportedEventInput:
 
     def plain(self) -> Reported:
         """Return the event as the rules read it."""
-        details = self.details or ReportedEventDetailsInput()
+        details = self.details
+        if details is None:
+            return Reported(self.kind, self.client_at, self.position)
         return Reported(self.kind, self.client_at, self.position, details.seconds, details.characters)
 
 
@@ -351,7 +353,7 @@ class MySessionMutation:
         row, problems = await attempt(sessions.session_start(info.context, input.idempotency_key))
         return SessionStartPayload(session=row and MySession.of(row), problems=problems)
 
-    @act(sessions.answer_save, "Save the answer to one item. What is acknowledged is durable.")
+    @act(sessions.answer_save, "Save the answer to one item. What is acknowledged is durable.", straight=True)
     async def answer_save(
         self, info: Info, input: Annotated[AnswerSaveInput, says("What to save.")]
     ) -> AnswerSavePayload:
@@ -363,7 +365,11 @@ class MySessionMutation:
             problems=problems,
         )
 
-    @act(sessions.session_events_record, "Record what the browser noticed; the same batch is taken in once.")
+    @act(
+        sessions.session_events_record,
+        "Record what the browser noticed; the same batch is taken in once.",
+        straight=True,
+    )
     async def session_events_record(
         self, info: Info, input: Annotated[SessionEventsRecordInput, says("What to record.")]
     ) -> SessionEventsRecordPayload:

@@ -121,6 +121,7 @@ class Part:
     shape: Leaf | Branch
     leaf_list: bool = False
     later: Later | None = None
+    list_required: bool = True
 
     @property
     def is_awaited(self) -> bool:
@@ -157,6 +158,10 @@ class Plans:
         if key not in self._made:
             self._made[key] = _Making(self, sub_fields).plans(_possible(self._schema, named), details)
         return self._made[key]
+
+    def made(self, named: GraphQLNamedType, details: Any) -> Mapping[type, Plan] | None:
+        """Return the plans that were made before."""
+        return self._made.get((named.name, id(details)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +212,13 @@ class _Making:
         shape, leaf_list = self._shape(cast("Any", field).type, details)
         if shape is None:
             return None
+        required = _unwrapped(cast("Any", field).type)[1]
         if known.is_basic_field:
-            return Part(name, known.python_name, None, None, shape, leaf_list)
+            return Part(name, known.python_name, None, None, shape, leaf_list, list_required=required)
         method, many, later = _answering(known)
         if method is None and many is None and later is None:
             return None
-        return Part(name, None, method, many, shape, leaf_list, later)
+        return Part(name, None, method, many, shape, leaf_list, later, required)
 
     def _shape(self, of: Any, details: Any) -> tuple[Leaf | Branch | None, bool]:
         """Return how values of a type are completed, and whether they are lists of scalars."""
@@ -391,7 +397,7 @@ def _fill(part: Part, rows: list[dict[str, Any]], found: Values, complete_all: C
     if len(found) != len(rows):
         raise Unsure
     if isinstance(shape, Leaf):
-        done = [_listed(shape, value) for value in found] if part.leaf_list else shape.column(found)
+        done = [_listed(shape, value, part) for value in found] if part.leaf_list else shape.column(found)
         for row, value in zip(rows, done, strict=True):
             row[name] = value
         return
@@ -405,10 +411,12 @@ def _fill(part: Part, rows: list[dict[str, Any]], found: Values, complete_all: C
             row[name] = next(completed)
 
 
-def _listed(leaf: Leaf, values: Any) -> list[Any]:
+def _listed(leaf: Leaf, values: Any, part: Part) -> list[Any] | None:
+    if values is None and not part.list_required:
+        return None
     if values.__class__ is not list:
         raise Unsure
-    return [leaf.complete(one) for one in values]
+    return [leaf.complete(one) for one in cast("list[Any]", values)]
 
 
 def _flat(branch: Branch, found: Values) -> list[Any]:

@@ -1,12 +1,14 @@
 """The composition root: settings and addresses in, an ASGI application out."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from jobs import schedule
 from jobs.handling import Tools
@@ -21,6 +23,7 @@ from server.graphql_operation import GraphQLRequest, Operations
 from server.live import LiveConnections
 from server.persisted import Documents
 from server.settings import Settings, metrics_folder, public_url, signing_key
+from server.shortcut import Shortcut
 from server.viewer import Viewers
 from services.tokens import Tokens
 from services.vault import Vault
@@ -110,8 +113,14 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):
         routes += outbox_pages.routes(mailing.outbox(settings))
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured)])
+    short = Middleware(Shortcut, path="/graphql", door=_door(graphql))
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(metrics.Measured), short])
     return Service(app, house, live)
+
+
+def _door(routes: Sequence[BaseRoute]) -> ASGIApp:
+    """Return what answers at /graphql."""
+    return next(one.app for one in routes if isinstance(one, Route) and one.path == "/graphql")
 
 
 def _may_introspect(viewer: Viewer) -> bool:

@@ -8,7 +8,6 @@ application/graphql-response+json gets such a refusal with a status of 4xx; to a
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -41,7 +40,7 @@ class GraphQLEndpoint:
         if scope["type"] == "websocket":
             await self._socket(WebSocket(scope, receive, send))
             return
-        headers = Headers(scope=scope)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
         media = JSON
         try:
             media = negotiated(headers.get("accept", "*/*"), (JSON, RESPONSE_JSON))

@@ -15,7 +15,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
-from schema.guard import allow_introspection, is_known_query
+from schema.guard import Known, allow_introspection, is_known_query
 from schema.guard_deadline import DeadlineExceeded, running_kind
 from schema.sharing import encodable
 from server import metrics
@@ -150,16 +150,9 @@ class Operations:
             return
         try:
             async with self._context(request, principal) as context:
-                known = await self._schema.answer_known(
-                    text,
-                    variables=request.variables,
-                    context=context,
-                    operation_name=request.operation_name,
-                    extensions=request.extensions,
-                    allowed=allowed,
-                )
+                known = self._schema.known(text, request.operation_name, request.variables, allowed)
                 if known is not None:
-                    yield _answer(known, request)
+                    yield _answer(await self._answered(known, request, context), request)
                     return
                 allow_introspection(allowed=is_trusted)
                 results = await self._schema.stream(
@@ -186,7 +179,7 @@ class Operations:
         """Return the first answer, after the operation's context was closed; identical reads may share one."""
         key = self._key(request, principal)
         if key is None:
-            return await self._first(request, principal, allowed)
+            return await self._at_once(request, principal, allowed) or await self._first(request, principal, allowed)
         begun = time.perf_counter()
         ours: list[Answer] = []
 
@@ -198,6 +191,54 @@ class Operations:
         if not ours:
             metrics.answered("query", answer.code, time.perf_counter() - begun)
         return answer
+
+    async def _at_once(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+    ) -> Answer | None:
+        """Answer a document that was found valid lately as `_first` would; None for every other, and for a refusal."""
+        begun = time.perf_counter()
+        running_kind.set("refused")
+        try:
+            answer = await self._known(request, principal, allowed)
+        except asyncio.CancelledError:
+            metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
+            raise
+        if answer is not None:
+            metrics.answered(running_kind.get(), answer.code, time.perf_counter() - begun)
+        return answer
+
+    async def _known(
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+    ) -> Answer | None:
+        is_trusted = self._may_introspect(principal)
+        try:
+            text = self._documents.text(request.query, request.document_id, request.extensions, is_trusted=is_trusted)
+        except Refusal:
+            return None
+        known = self._schema.known(text, request.operation_name, request.variables, allowed)
+        if known is None:
+            return None
+        try:
+            context = self._make_context(principal, request)
+            try:
+                return _answer(await self._answered(known, request, context), request)
+            finally:
+                await _ended(context, request)
+        except Exception as error:  # noqa: BLE001 - as in `_answers`
+            return _fault(error, request)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return _fault(error, request)  # as in `_answers`
+
+    async def _answered(self, known: Known, request: GraphQLRequest, context: object) -> ExecutionResult:
+        return await self._schema.answer_known(
+            known,
+            variables=request.variables,
+            context=context,
+            operation_name=request.operation_name,
+            extensions=request.extensions,
+        )
 
     async def _first(self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]) -> Answer:
         async with aclosing(self.answers(request, principal, allowed)) as answers:
@@ -221,9 +262,17 @@ class Operations:
         try:
             yield context
         finally:
-            close = cast("Callable[[], Awaitable[None]] | None", getattr(context, "aclose", None))
-            if close is not None:
-                await uninterrupted(_closed(close, request))
+            await _ended(context, request)
+
+
+async def _ended(context: object, request: GraphQLRequest) -> None:
+    """Close a context, at once where nothing of it is open."""
+    at_once = cast("Callable[[], bool] | None", getattr(context, "close_at_once", None))
+    if at_once is not None and at_once():
+        return
+    close = cast("Callable[[], Awaitable[None]] | None", getattr(context, "aclose", None))
+    if close is not None:
+        await uninterrupted(_closed(close, request))
 
 
 async def _closed(close: Callable[[], Awaitable[None]], request: GraphQLRequest) -> None:

@@ -1,10 +1,10 @@
 """Reading a GraphQL request from HTTP, agreeing on a media type, and refusing: the same for JSON and event streams."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
@@ -17,7 +17,7 @@ JSON: Final = "application/json"
 _EXACT: Final = 2
 
 
-async def accepted_request(scope: Scope, headers: Headers, receive: Receive) -> GraphQLRequest:
+async def accepted_request(scope: Scope, headers: Mapping[str, str], receive: Receive) -> GraphQLRequest:
     """Read one GraphQL request from an HTTP request; refuses everything that is not a well-formed POST of JSON."""
     if scope["method"] != "POST":
         refusal = BadUserInput(f"{scope['method']} is not answered here.", hint="Send the operation by POST, as JSON.")
@@ -60,6 +60,7 @@ def negotiated(accept: str, offered: Collection[str]) -> str:
     return chosen
 
 
+@lru_cache(maxsize=64)
 def _weight(accept: str, media: str) -> tuple[float, int]:
     """Return quality and exactness that the most exact matching range of `accept` gives to `media`."""
     ranges = {media: _EXACT, f"{media.partition('/')[0]}/*": 1, "*/*": 0}
@@ -83,7 +84,7 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-async def identify(headers: Headers, authenticate: Authenticate) -> Any:
+async def identify(headers: Mapping[str, str], authenticate: Authenticate) -> Any:
     """Return the principal of an HTTP request; a token that does not hold is answered with 401."""
     try:
         return await authenticate(bearer(headers.get("authorization")))

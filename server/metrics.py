@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,10 +158,26 @@ async def _look(house: House, age: HeadAge) -> None:
     HEAD_AGE.set(age.seen(row.oldest, row.next, time.monotonic()))
 
 
+@lru_cache(maxsize=512)
+def _operations(kind: str, code: str) -> Counter:
+    """Keep the child of a metric: to find it takes longer than to count."""
+    return OPERATIONS.labels(kind, code)
+
+
+@lru_cache(maxsize=512)
+def _seconds(kind: str) -> Histogram:
+    return OPERATION_SECONDS.labels(kind)
+
+
+@lru_cache(maxsize=512)
+def _requests(path: str, status: int) -> Counter:
+    return REQUESTS.labels(path, status)
+
+
 def answered(kind: str, code: str, seconds: float) -> None:
     """Count an operation by its first answer."""
-    OPERATIONS.labels(kind, code).inc()
-    OPERATION_SECONDS.labels(kind).observe(seconds)
+    _operations(kind, code).inc()
+    _seconds(kind).observe(seconds)
 
 
 class Measured:
@@ -212,7 +229,7 @@ def _counting(path: str, send: Send) -> Send:
     async def counting(message: Message) -> None:
         if message["type"] == "http.response.start":
             known = path if path in _KNOWN_PATHS else "other"
-            REQUESTS.labels(known, message["status"]).inc()
+            _requests(known, message["status"]).inc()
         await send(message)
 
     return counting

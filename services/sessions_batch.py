@@ -217,7 +217,7 @@ async def _read_keys(unit: Unit, sheet: Sheet, acts: Sequence[Act]) -> None:
 async def _write(unit: Unit, tenant_id: UUID, sheet: Sheet, keys: Sequence[tuple[UUID, str, str]]) -> None:
     """Write all that the acts have changed."""
     changed = list({id(one.session): one.session for one in sheet.told}.values())
-    number = {one.id: n for n, one in enumerate(changed, 1)}
+    number = {id(one): n for n, one in enumerate(changed, 1)}
     answers = [(sheet.sessions[place[0]], sheet.answers[place]) for place in sheet.saved]
     batches = [(sheet.sessions[place[0]], place[1], sheet.batches[place]) for place in sheet.taken]
     kept = [(place, sheet.keys[place]) for place in keys]
@@ -243,13 +243,12 @@ async def _write(unit: Unit, tenant_id: UUID, sheet: Sheet, keys: Sequence[tuple
         [one.org_unit_id for one in changed],
         [one.assignment_id for one in changed],
         [one.user_id for one in changed],
-        *_columns(
-            6,
-            [
-                (number[t.session.id], t.id, t.seq, t.happening.kind, t.happening.client_at, _text(t.happening.payload))
-                for t in sheet.told
-            ],
-        ),
+        [number[id(one.session)] for one in sheet.told],
+        [one.id for one in sheet.told],
+        [one.seq for one in sheet.told],
+        [one.happening.kind for one in sheet.told],
+        [one.happening.client_at for one in sheet.told],
+        [_text(one.happening.payload) if one.happening.payload else "{}" for one in sheet.told],
     )
     if done[0]["counted"] != len(changed):
         raise RuntimeError(f"{done[0]['counted']} of {len(changed)} sessions could be written.")

@@ -44,6 +44,8 @@ class ReportedKind(StrEnum):
     RECONNECTED = "reconnected"
 
 
+_KINDS = {kind: EventKind(kind.value) for kind in ReportedKind}
+
 _INSERT = text(
     "insert into session_events"
     " (org_unit_id, session_id, assignment_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
@@ -169,6 +171,8 @@ def _checked(session: Held, n: int, event: Reported) -> Happening:
     if event.kind is ReportedKind.ITEM_VIEWED and event.position is None:
         raise InvalidInput("An item that was viewed needs its position.", path=["events", n, "position"])
     payload: dict[str, int] = {}
+    if event.position is None and event.seconds is None and event.characters is None:
+        return Happening(_KINDS[event.kind], payload, _instant(event, n))
     for name, value, least, most, within in (
         ("position", event.position, 1, session.item_count, ()),
         ("seconds", event.seconds, 0, LONGEST_ABSENCE, ("details",)),
@@ -180,11 +184,15 @@ def _checked(session: Held, n: int, event: Reported) -> Happening:
             said = f"'{name}' is {least} to {most}, not {value}."
             raise InvalidInput(said, path=["events", n, *within, name])
         payload[name] = value
+    return Happening(_KINDS[event.kind], payload, _instant(event, n))
+
+
+def _instant(event: Reported, n: int) -> datetime:
     client_at = event.client_at if event.client_at.tzinfo else event.client_at.replace(tzinfo=UTC)
     if not EARLIEST <= client_at <= LATEST:
         said = f"{client_at.isoformat()} is before {EARLIEST.year} or after {LATEST.year}."
         raise InvalidInput(said, path=["events", n, "clientAt"])
-    return Happening(EventKind(event.kind.value), payload, client_at)
+    return client_at
 
 
 def _count(session: Held, events: Sequence[Reported], now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from services.sessions_status import is_over
 from services.work import Work
 
 
+@lru_cache(maxsize=4096)
 def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:
     """Name the lock that every act on a session holds."""
     return f"session/{tenant_id}/{session_id}"

@@ -4,12 +4,13 @@ Rules read and change a sheet; no statement is sent while they do. One transacti
 each act names its own by the id in its verified token, and takes everything else through that id.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.base import uuid7
+from models.base import uuid7s
 from models.sessions import EventKind
 from services.content import Content
 from services.content_kinds import QuestionKind
@@ -104,7 +105,8 @@ class Sheet:
 
     def tell(self, session: Held, happenings: list[Happening]) -> int:
         """Append events, numbered on from the session's last; return the last number."""
-        for happening in happenings:
-            session.event_seq += 1
-            self.told.append(Told(session, uuid7(), session.event_seq, happening))
+        first = session.event_seq + 1
+        numbered = zip(uuid7s(len(happenings)), itertools.count(first), happenings, strict=False)
+        self.told += [Told(session, event_id, seq, happening) for event_id, seq, happening in numbered]
+        session.event_seq += len(happenings)
         return session.event_seq

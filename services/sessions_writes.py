@@ -1,7 +1,9 @@
 """Writes of candidates who wait at the same time are committed together; each is answered after that commit.
 
-While one batch is being written, those who arrive gather for the next: nobody waits on purpose. A batch holds acts of
-one org unit of one tenant. One that fails is done again act by act, so that an act can spoil only itself.
+While a batch is being written, those who arrive gather for the next: nobody waits on purpose. A batch holds acts of
+one org unit of one tenant. Where enough of them wait, the next is written beside it, never with the same session:
+while the database commits one, the other is decided. A batch that fails is done again act by act, so that an act can
+spoil only itself.
 """
 
 import asyncio
@@ -25,6 +27,12 @@ LARGEST = 64
 
 MOST_EVENTS = 500
 """Events in one transaction, unless a single batch has more."""
+
+IN_FLIGHT = 4
+"""Most transactions of one org unit at the same time, each on a connection of its own."""
+
+ENOUGH = 32
+"""Events that must wait before another batch is written beside one: small batches cost more than they gain."""
 
 MOST_TENANTS = 256
 """Tenants of whose papers anything is remembered."""
@@ -50,7 +58,12 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Lane:
+    """Who waits in an org unit, with how many events; how many batches are being written, and of which sessions."""
+
     waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
+    events: int = 0
+    running: int = 0
+    busy: set[UUID] = field(default_factory=set[UUID])
 
 
 class SessionWrites:
@@ -81,8 +94,11 @@ class SessionWrites:
         lane = self._lanes.get(silo)
         if lane is None:
             lane = self._lanes[silo] = _Lane()
-            self._start(self._run(silo, lane))
         lane.waiting.append(waiting)
+        lane.events += _events(act)
+        if not lane.running or (lane.events >= ENOUGH and lane.running < IN_FLIGHT):
+            lane.running += 1
+            self._start(self._run(silo, lane))
         return await waiting.answer
 
     def _start(self, work: Any) -> None:
@@ -92,16 +108,24 @@ class SessionWrites:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, silo: Silo, lane: _Lane) -> None:
-        """Write batch after batch, until nobody waits."""
+        """Write batch after batch, until nobody waits whose session is free.
+
+        Who waits for a session that is being written is taken by whoever writes it.
+        """
         try:
-            while lane.waiting:
-                batch = _next(lane.waiting)
-                if batch:
+            while batch := _next(lane):
+                sessions = {one.act.session_id for one in batch}
+                lane.busy |= sessions
+                try:
                     await self._write(silo, batch)
+                finally:
+                    lane.busy -= sessions
         finally:
-            del self._lanes[silo]
-            for one in lane.waiting:  # only where this was ended from outside, as at the end of the process
-                one.answer.cancel()
+            lane.running -= 1
+            if not lane.running:
+                del self._lanes[silo]
+                for one in lane.waiting:  # only where this was ended from outside, as at the end of the process
+                    one.answer.cancel()
 
     async def _write(self, silo: Silo, batch: Sequence[_Waiting]) -> None:
         """Write one batch; what could not be done in it is done alone, and the next batch does not wait for that."""
@@ -169,16 +193,26 @@ def _variables(silo: Silo, sessions: Sequence[UUID]) -> dict[str, str]:
     }
 
 
-def _next(waiting: deque[_Waiting]) -> list[_Waiting]:
-    """Take the next batch off; those who have gone are left out."""
+def _events(act: Act) -> int:
+    return len(act.events) if isinstance(act, Report) else 1
+
+
+def _next(lane: _Lane) -> list[_Waiting]:
+    """Take the next batch off, without those whose session is busy; those who have gone are dropped."""
     batch: list[_Waiting] = []
+    later: list[_Waiting] = []
     events = 0
-    while waiting and len(batch) < LARGEST:
-        act = waiting[0].act
-        events += len(act.events) if isinstance(act, Report) else 1
+    while lane.waiting and len(batch) < LARGEST:
+        one = lane.waiting[0]
+        if one.act.session_id in lane.busy:
+            later.append(lane.waiting.popleft())
+            continue
+        events += _events(one.act)
         if batch and events > MOST_EVENTS:
             break
-        one = waiting.popleft()
+        lane.waiting.popleft()
+        lane.events -= _events(one.act)
         if not one.answer.done():
             batch.append(one)
+    lane.waiting.extendleft(reversed(later))
     return batch

@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -76,6 +77,7 @@ _WAIT_FOR = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
 _TRY = "select pg_try_advisory_xact_lock(key) as held from unnest($1::bigint[]) key"
 
 
+@lru_cache(maxsize=4096)
 def _lock_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 

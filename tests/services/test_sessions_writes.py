@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from models.base import uuid7
 from models.sessions import Answer, SessionEvent
@@ -15,7 +16,7 @@ from services.idempotency import Request
 from services.refusals import IdempotencyMismatch, NotFound, Refusal, Unauthenticated
 from services.sessions_events import Reported, ReportedKind
 from services.sessions_writes import SessionWrites
-from services.work import Office, Unit
+from services.work import Office, TenantConnection, Unit
 from tests.factories import sessions as factory
 from tests.factories import tenants
 
@@ -202,6 +203,72 @@ async def test_a_token_of_another_place_reaches_nothing(office, sitting, writes)
         await writes.report(candidate.viewer.elevated(), "b", LOST)
 
 
+@pytest.mark.parametrize("reached", [False, True])
+async def test_a_connection_lost_during_commit_loses_and_doubles_nothing(sitting, writes, monkeypatch, reached):
+    """Half of the acts can find their own effect and are done again; a save without a key gets the error, as before.
+
+    The connection is closed where COMMIT is sent: before it reaches the database, or when it has taken effect.
+    """
+    candidates = [await sitting.candidate() for _ in range(4)]
+    original = TenantConnection.execute
+    cut = []
+
+    async def cutting(self, query, *args, **options):
+        if query != "COMMIT" or cut:
+            return await original(self, query, *args, **options)
+        cut.append(await original(self, query) if reached else None)
+        self.terminate()
+        raise ConnectionResetError("cut")
+
+    monkeypatch.setattr(TenantConnection, "execute", cutting)
+    request = Request.of("answerSave", "k", {"a": 1})
+    outcomes = await asyncio.gather(
+        writes.report(candidates[0].viewer, "b", LOST),
+        writes.save(candidates[1].viewer, candidates[1].item_id(0), 1, candidates[1].right(0), request),
+        writes.save(candidates[2].viewer, candidates[2].item_id(0), 1, candidates[2].right(0)),
+        writes.report(candidates[3].viewer, "b", LOST),
+        return_exceptions=True,
+    )
+    assert len(cut) == 1
+    assert isinstance(outcomes[2], OperationalError)
+    assert [outcomes[0]["last_seq"], outcomes[1].is_current, outcomes[3]["last_seq"]] == [3, True, 3]
+    assert [(await one.row()).event_seq for one in candidates] == [3, 3, 3 if reached else 2, 3]
+    again = await writes.save(candidates[2].viewer, candidates[2].item_id(0), 1, candidates[2].right(0))
+    assert again.is_current
+    assert [(await one.row()).event_seq for one in candidates] == [3, 3, 3, 3]
+
+
+async def test_batches_beside_each_other_never_share_a_session(world, sitting, writes, monkeypatch):
+    """Fifty batches of eight candidates, more than one transaction takes: every candidate's come in their order."""
+    candidates = [await sitting.candidate() for _ in range(8)]
+    open_now, most = [], []
+    original = SessionWrites._settled
+
+    async def noted(self, silo, acts, tried, *, wait):
+        mine = {one.session_id for one in acts}
+        assert not any(mine & others for others in open_now)
+        open_now.append(mine)
+        most.append(len(open_now))
+        try:
+            return await original(self, silo, acts, tried, wait=wait)
+        finally:
+            open_now.remove(mine)
+
+    monkeypatch.setattr(SessionWrites, "_settled", noted)
+
+    async def sit(one):
+        for n in range(6):
+            pair = [writes.report(one.viewer, f"{n}{half}", LOST * 40) for half in "ab"]
+            first, second = await asyncio.gather(*pair)
+            assert (first["last_seq"], second["last_seq"]) == (2 + 80 * n + 40, 2 + 80 * n + 80)
+
+    await asyncio.gather(*[sit(one) for one in candidates])
+    assert 1 < max(most) <= sessions_writes.IN_FLIGHT
+    for one in candidates:
+        told_of, _, _ = await rows_of(world, one)
+        assert [event[0] for event in told_of] == list(range(1, 483))
+
+
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("save"), st.integers(0, 1), st.integers(0, 1), st.integers(0, 5), st.sampled_from("abcz-")),
@@ -233,7 +300,7 @@ def asked(writes, candidates, act):
 
 
 @given(acts=ACTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=40, deadline=None)
 async def test_together_is_as_one_by_one(world, sitting, office: Office, acts):
     crowd = [await sitting.candidate() for _ in range(2)]
     twins = [await sitting.candidate() for _ in range(2)]
