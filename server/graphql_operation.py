@@ -149,6 +149,10 @@ class Operations:
             yield _refused(refusal)
             return
         try:
+            early = self._schema.refuse_early(text, variables=request.variables, operation_name=request.operation_name)
+            if early is not None:
+                yield _answer(early, request)
+                return
             async with self._context(request, principal) as context:
                 known = await self._schema.answer_known(
                     text,
