@@ -26,6 +26,7 @@ from services.viewer import Viewer
 from services.work import Office, Work
 
 if TYPE_CHECKING:
+    from resolvers.sources import Lent
     from resolvers.streams_live import Live
 
 P = ParamSpec("P")
@@ -111,10 +112,16 @@ class Context:
         self.live: Live | None = None
         self.loaders = Loaders(self.reading)
 
-    def shared(self, standing: Standing) -> "Context":
-        """Return a context for an answer that all viewers of one standing share; it can know nothing else of them."""
+    def shared(self, standing: Standing, lent: "Lent | None" = None) -> "Context":
+        """Return a context for an answer that all viewers of one standing share; it can know nothing else of them.
+
+        It reads in the snapshot that is `lent`, which its lender ends, or in one of its own.
+        """
         context = Context(self.house, standing.scope)
         context._pinned = standing.capabilities
+        if lent is not None:
+            context._snapshot = lent.work
+            lent.prime(context.loaders)
         return context
 
     @property

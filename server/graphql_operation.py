@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -105,6 +106,10 @@ class Answer:
         return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
 
 
+Push = Callable[[Answer], bool]
+"""Takes an answer at once, and tells whether it did."""
+
+
 class Operations:
     """Runs operations of one schema, each with a context of its own that is always closed."""
 
@@ -122,14 +127,21 @@ class Operations:
         self._shared = SharedAnswers[Answer]()
 
     async def answers(
-        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        allowed: Collection[OperationType] = ANY,
+        push: Push | None = None,
     ) -> AsyncGenerator[Answer, None]:
-        """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
+        """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation.
+
+        With `push`, answers to events may be handed to that instead, if it takes them at once.
+        """
         begun = time.perf_counter()
         running_kind.set("refused")
         code: str | None = None
         try:
-            async with aclosing(self._answers(request, principal, allowed)) as answers:
+            async with aclosing(self._answers(request, principal, allowed, push)) as answers:
                 async for answer in answers:
                     if code is None:
                         code = answer.code
@@ -140,7 +152,7 @@ class Operations:
                 metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
 
     async def _answers(
-        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType], push: Push | None
     ) -> AsyncGenerator[Answer, None]:
         is_trusted = self._may_introspect(principal)
         try:
@@ -175,7 +187,7 @@ class Operations:
                     allowed_operation_types=allowed,
                 )
                 async with aclosing(results):
-                    async for answer in answered(results, context, lambda result: _answer(result, request)):
+                    async for answer in answered(results, context, partial(_answer, request=request), push):
                         yield answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)

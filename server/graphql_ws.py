@@ -7,6 +7,7 @@ token comes in the payload of `connection_init` and nowhere else. Legacy graphql
 import asyncio
 from collections.abc import Collection, Coroutine
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final, cast
 
 import orjson
@@ -197,7 +198,8 @@ class GraphQLSocket:
 
     async def _run(self, id: str, request: GraphQLRequest) -> None:
         try:
-            async with aclosing(self._operations.answers(request, self._connection.principal)) as answers:
+            principal, push = self._connection.principal, partial(self._written, id)
+            async with aclosing(self._operations.answers(request, principal, push=push)) as answers:
                 async for answer in answers:
                     if not answer.was_executed:
                         self._forget(id)

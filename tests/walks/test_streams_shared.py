@@ -17,6 +17,7 @@ from models.capabilities import Capability
 from models.identity import UserRole
 from realtime import topics
 from realtime.bell_postgres import PostgresBell
+from resolvers.context import Standing
 from schema import sharing
 from schema.sharing import SharingExecutor
 from server.viewer import access_token
@@ -92,9 +93,9 @@ def executions(monkeypatch):
     made = []
     usual = SharingExecutor._execute
 
-    async def counted(self, asker, standing):
-        made.append((self._question, standing))
-        return await usual(self, asker, standing)
+    async def counted(self, payload, context):
+        made.append((self._question, Standing(context.viewer, context._pinned)))
+        return await usual(self, payload, context)
 
     monkeypatch.setattr(SharingExecutor, "_execute", counted)
     return made
