@@ -235,6 +235,7 @@ class SharedReader(Generic[T]):
                     feed.check()
                     yield frame
                     feed.delivered = clock()
+                del frame  # which would be kept until the next one
 
     def _is_due(self, frame: Frame[T], feed: Feed) -> bool:
         """Tell whether a follower is shown a frame: one without rows only when nothing was for half a heartbeat."""

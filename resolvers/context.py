@@ -101,7 +101,7 @@ class Context:
         self.document = document
         self.streaming = False
         self._lock = asyncio.Lock()
-        self._open = AsyncExitStack()
+        self._open: AsyncExitStack | None = None
         self._snapshot: Work | None = None
         self._over = False
         self._reads: set[asyncio.Task[Any]] = set()
@@ -148,6 +148,7 @@ class Context:
                 raise RuntimeError("The operation is over; nothing is read for it any more.")
             if self._snapshot is None:
                 self._snapshot_at = time.monotonic()
+                self._open = AsyncExitStack()
                 self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
             yield self._snapshot
 
@@ -201,8 +202,7 @@ class Context:
     async def refresh(self) -> None:
         """Drop the snapshot and everything read through it."""
         async with self._lock:
-            await self._open.aclose()
-            self._snapshot = None
+            await self._shut()
         self._authority = None
         self.loaders = Loaders(self.reading)
 
@@ -270,5 +270,11 @@ class Context:
                 read.cancel()
         async with self._lock:
             self._over = True
-            await self._open.aclose()
-            self._snapshot = None
+            await self._shut()
+
+    async def _shut(self) -> None:
+        """End the snapshot, if one was opened; one that is only lent is ended by its lender."""
+        opened, self._open = self._open, None
+        self._snapshot = None
+        if opened is not None:
+            await opened.aclose()

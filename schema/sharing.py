@@ -26,7 +26,7 @@ RETRIES: Final = (0.25, 0.5, 1.0, 2.0, 2.0, 2.0)
 
 
 class SharedData(dict[str, Any]):
-    """The data of an answer that is encoded at most once."""
+    """The data of an answer that is encoded at most once, and kept in bytes alone from then on."""
 
     encoded: bytes | None = None
 
@@ -37,6 +37,7 @@ def encodable(data: Any) -> Any:
         return data
     if data.encoded is None:
         data.encoded = orjson.dumps(data)
+        data.clear()
     return orjson.Fragment(data.encoded)
 
 

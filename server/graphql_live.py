@@ -36,6 +36,7 @@ async def answered(
         known: A | None = None if live is None else await live.known()
         if known is not None:
             yield known
+            del known  # which would be kept until the next one
             continue
         made: A | None = None
         try:
@@ -49,6 +50,7 @@ async def answered(
             if live is not None:
                 live.settle(made)
         yield answer
+        del answer, made, result
 
 
 def _note_extensions(context: object, result: object) -> None:

@@ -147,6 +147,7 @@ class Operations:
                         code = answer.code
                         metrics.answered(running_kind.get(), code, time.perf_counter() - begun)
                     yield answer
+                    del answer  # which would be kept until the next one
         finally:
             if code is None:
                 metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
@@ -189,6 +190,7 @@ class Operations:
                 async with aclosing(results):
                     async for answer in answered(results, context, partial(_answer, request=request), push):
                         yield answer
+                        del answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)
         except asyncio.CancelledError as error:

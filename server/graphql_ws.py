@@ -51,7 +51,7 @@ class SocketEndpoint:
 
     async def __call__(self, websocket: WebSocket) -> None:
         """Serve one socket; a page of another origin is refused with 403 before the handshake."""
-        if not self._is_welcome(websocket.headers):
+        if not self._is_welcome(Headers(scope=websocket.scope)):
             await websocket.close(1008)
             return
         if PROTOCOL not in websocket.scope["subprotocols"]:
@@ -59,6 +59,7 @@ class SocketEndpoint:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
         await websocket.accept(PROTOCOL)
+        websocket.scope["headers"] = []  # nothing asks for them any more, for as long as the socket is open
         connection = LiveConnection()
         connection.end_in(self.init_seconds, 4408, "Connection initialisation timeout")
         with self._live.joined(connection):
@@ -207,6 +208,7 @@ class GraphQLSocket:
                         return
                     if not self._written(id, answer):
                         await self._write({"id": id, "type": "next", "payload": orjson.Fragment(answer.body)})
+                    del answer  # which would be kept until the next one
             self._forget(id)
             await self._write({"id": id, "type": "complete"})
         except WebSocketDisconnect:
