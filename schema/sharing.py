@@ -36,7 +36,7 @@ def encodable(data: Any) -> Any:
     if not isinstance(data, SharedData):
         return data
     if data.encoded is None:
-        data.encoded = orjson.dumps(data)
+        data.encoded = bytes(memoryview(orjson.dumps(data)))  # of its own length; the encoder's buffer is far longer
         data.clear()
     return orjson.Fragment(data.encoded)
 

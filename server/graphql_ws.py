@@ -139,6 +139,7 @@ class GraphQLSocket:
                 self._connection.end(4400, refusal.message)
             except WebSocketDisconnect:
                 return
+            del message, text  # which would be kept until the next one
 
     async def _handle(self, frame: dict[str, Any]) -> None:
         match frame["type"]:

@@ -113,9 +113,10 @@ class FrameSocket(WebSocketsSansIOProtocol):
         return True
 
     def _forget_handshake(self) -> None:
-        """Let go of request and response with their headers; nothing asks for them once frames are sent."""
+        """Let go of the headers of both sides, which the protocol would keep; nothing asks for them any more."""
         self._holds_handshake = False
-        del self.request, self.response
+        self.request.headers.clear()
+        self.response.headers.clear()
 
 
 def door(scope: Scope) -> Write | None:
