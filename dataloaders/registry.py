@@ -31,15 +31,19 @@ class Loader(Generic[K, V]):
         self._waiting: dict[K, None] = {}
         self._read: asyncio.Task[None] | None = None
         self._reads: dict[K, asyncio.Task[None]] = {}
+        self.is_asked = False
+        """Whether anybody has asked for any value."""
 
     async def load(self, key: K) -> V:
         """Return the value of `key`."""
+        self.is_asked = True
         if key not in self._known:
             await self._wait([key])
         return self._known[key]
 
     async def load_many(self, keys: Sequence[K]) -> list[V]:
         """Return the values of `keys`, in order."""
+        self.is_asked = True
         unknown = [key for key in keys if key not in self._known]
         if unknown:
             await self._wait(unknown)

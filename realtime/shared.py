@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, aclosing, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -60,19 +60,53 @@ class Frame(Generic[T]):
     once: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], compare=False)
 
 
+class Taker(Protocol):
+    """A follower that can be given an answer to a frame while it waits, without being woken."""
+
+    @property
+    def key(self) -> Hashable | None:
+        """What its answer depends on beside the frame; None when it has to come for the frame itself."""
+        ...
+
+    async def make(self, frame: Any) -> Any:
+        """Make the answer to a frame for all takers of the same key; None when nothing came of it."""
+        ...
+
+    def give(self, answer: Any) -> bool:
+        """Hand an answer on now; false, and nothing handed on, when that cannot be done at once."""
+        ...
+
+
 class Feed:
-    """Wakes one follower, and holds the reason why it must end, once there is one."""
+    """Where one follower is, what wakes it, and the reason why it must end, once there is one."""
+
+    __slots__ = ("_reason", "_waiting", "delivered", "number", "position", "taker", "took_at")
 
     def __init__(self) -> None:
         self._waiting: asyncio.Future[None] | None = None
         self.took_at = asyncio.get_running_loop().time()
         """When the follower last came for a frame, by the loop's clock."""
         self._reason: Exception | None = None
+        self.position = Position.start()
+        self.number: int | None = None
+        """Of the frame to take next from memory; None reads the table."""
+        self.delivered = 0.0
+        self.taker: Taker | None = None
 
     @property
     def waits(self) -> bool:
         """Whether the follower has taken everything and waits for more."""
         return self._waiting is not None and not self._waiting.done()
+
+    def awaits(self, frame: Frame[Any], number: int) -> bool:
+        """Tell whether the follower has taken everything before this very frame, waits for it, and may have it."""
+        return self.waits and self._reason is None and self.number == number and self.position == frame.before
+
+    def pass_by(self, frame: Frame[Any], now: float) -> None:
+        """Note that the follower has a frame behind it, without having come for it."""
+        self.number = None if self.number is None else self.number + 1
+        self.position = frame.position
+        self.took_at = now
 
     def ring(self) -> None:
         """Wake the follower, if it waits; one that does not looks again before it waits."""
@@ -137,11 +171,16 @@ class Recent(Generic[T]):
         return self.end - len(self._frames) + passed
 
 
+async def _nothing() -> None:
+    """Release nothing, where nothing was kept."""
+
+
 class SharedReader(Generic[T]):
     """Reads one stream while anybody follows it.
 
-    `listen` opens the bell, `read` reads rows behind a position, `place` tells the position of a row. An exception of
-    the kinds in `final` ends all followers at once; any other one is tried again for half a minute.
+    `listen` opens the bell, `read` reads rows behind a position, `place` tells the position of a row. `ahead` reads
+    for all followers and may keep open what it read from, for the answers to a frame with rows; `release` lets it go.
+    An exception of the kinds in `final` ends all followers at once; any other one is tried again for half a minute.
     """
 
     def __init__(
@@ -150,11 +189,15 @@ class SharedReader(Generic[T]):
         read: Callable[[Position, int], Awaitable[Page[T]]],
         place: Callable[[T], Position],
         *,
+        ahead: Callable[[Position, int], Awaitable[Page[T]]] | None = None,
+        release: Callable[[], Awaitable[None]] = _nothing,
         pace: Pace = USUAL,
         final: tuple[type[Exception], ...] = (),
     ) -> None:
         self._listen = listen
         self._read = read
+        self._read_ahead = ahead or read
+        self._release = release
         self._place = place
         self._pace = pace
         self._final = final
@@ -166,37 +209,42 @@ class SharedReader(Generic[T]):
     async def follow(self, start: Position, feed: Feed) -> AsyncGenerator[Frame[T], None]:
         """Yield frames from `start` on; the first comes at once. Every row comes exactly once, in order."""
         clock = asyncio.get_running_loop().time
-        position, delivered = start, clock() - self._pace.heartbeat
-        number: int | None = None  # of the frame to take next from memory; None reads the table
+        feed.position, feed.delivered, feed.number = start, clock() - self._pace.heartbeat, None
         with self._joined(feed):
             while True:
                 feed.check()
                 feed.took_at = clock()
-                if number is None:
-                    page = await self._read(position, LARGEST_BATCH)
-                    frame = Frame(page.rows, position, page.position, page.as_of, heartbeat=not page.rows)
-                    number = self._recent.seek(page.position)
-                    if number is None and not page.more and not self._recent:
-                        number = self._start(page.position)
-                elif number == self._recent.end:
+                if feed.number is None:
+                    page = await self._read(feed.position, LARGEST_BATCH)
+                    frame = Frame(page.rows, feed.position, page.position, page.as_of, heartbeat=not page.rows)
+                    feed.number = self._recent.seek(page.position)
+                    if feed.number is None and not page.more and not self._recent:
+                        feed.number = self._start(page.position)
+                elif feed.number == self._recent.end:
                     await feed.wait()
                     continue
                 else:
-                    found = self._recent.at(number)
-                    if found is None or found.before > position:
-                        number = None
+                    found = self._recent.at(feed.number)
+                    if found is None or found.before > feed.position:
+                        feed.number = None
                         continue
-                    frame = self._behind(found, position)
-                    number += 1
-                position = frame.position
-                if frame.rows or clock() - delivered >= self._pace.heartbeat / 2:
+                    frame = self._behind(found, feed.position)
+                    feed.number += 1
+                feed.position = frame.position
+                if self._is_due(frame, feed):
                     feed.check()
                     yield frame
-                    delivered = clock()
+                    feed.delivered = clock()
+                del frame  # which would be kept until the next one
+
+    def _is_due(self, frame: Frame[T], feed: Feed) -> bool:
+        """Tell whether a follower is shown a frame: one without rows only when nothing was for half a heartbeat."""
+        silence = asyncio.get_running_loop().time() - feed.delivered
+        return bool(frame.rows) or silence >= self._pace.heartbeat / 2
 
     def _behind(self, frame: Frame[T], position: Position) -> Frame[T]:
         """Return the frame without what lies up to `position`: nearly always the very same one."""
-        if frame.position > position and (not frame.rows or self._place(frame.rows[0]) > position):
+        if frame.position >= position and (not frame.rows or self._place(frame.rows[0]) > position):
             return frame
         rows = [row for row in frame.rows if self._place(row) > position]
         return Frame(rows, position, max(frame.position, position), frame.as_of, heartbeat=not rows)
@@ -227,8 +275,12 @@ class SharedReader(Generic[T]):
                     frames = tail.follow(bell, self._reading, position, pace=self._pace)
                     async with aclosing(frames):
                         async for one in frames:
-                            self._hand_out(Frame(one.rows, position, one.position, one.as_of, one.heartbeat))
+                            frame = Frame(one.rows, position, one.position, one.as_of, one.heartbeat)
                             position = one.position
+                            try:
+                                await self._hand_out(frame)
+                            finally:
+                                await self._release()
                             await self._taken()
                 except self._final as error:
                     self._give_up(error)
@@ -243,16 +295,54 @@ class SharedReader(Generic[T]):
                     await asyncio.sleep(_RETRY)
 
     async def _reading(self, position: Position, limit: int) -> Page[T]:
-        page = await self._read(position, limit)
+        page = await self._read_ahead(position, limit)
         if self._failing_since is not None:
             log.info("stream.mended")
         self._failing_since = None
         return page
 
-    def _hand_out(self, frame: Frame[T]) -> None:
+    async def _hand_out(self, frame: Frame[T]) -> None:
+        """Have the answer made once for the most followers who wait for the same; wake all others to come for it."""
         self._recent.add(frame)
+        number = self._recent.end - 1
+        waiting: dict[Hashable, list[Feed]] = {}
         for feed in self._feeds:
-            feed.ring()
+            key = feed.taker.key if feed.taker is not None and feed.awaits(frame, number) else None
+            if key is None:
+                feed.ring()
+            else:
+                waiting.setdefault(key, []).append(feed)
+        same = max(waiting, key=lambda one: len(waiting[one]), default=None)
+        for key, feeds in waiting.items():
+            for feed in feeds if key != same else ():
+                feed.ring()
+        if same is not None:
+            await self._answer(frame, number, same, waiting[same])
+
+    async def _answer(self, frame: Frame[T], number: int, key: Hashable, feeds: Sequence[Feed]) -> None:
+        """Give one answer to all who wait for it; wake those who cannot take it now, and everybody if there is none."""
+        due = [feed for feed in feeds if self._is_due(frame, feed)]
+        answer: Any = None
+        try:
+            if due and due[0].taker is not None:
+                async with asyncio.timeout(MOST_WAIT_FOR_HALF):
+                    answer = await due[0].taker.make(frame)
+        except Exception as error:  # noqa: BLE001 - whoever waits comes for the frame, and meets it again
+            log.info("stream.unanswered", cause=repr(error)[:200])
+        finally:
+            now = asyncio.get_running_loop().time()
+            for feed in feeds:
+                if not feed.awaits(frame, number):
+                    continue
+                if not self._is_due(frame, feed):
+                    feed.pass_by(frame, now)
+                elif (
+                    answer is not None and feed.taker is not None and feed.taker.key == key and feed.taker.give(answer)
+                ):
+                    feed.pass_by(frame, now)
+                    feed.delivered = now
+                else:
+                    feed.ring()
 
     async def _taken(self) -> None:
         """Wait until those who read have taken everything, within bounds."""

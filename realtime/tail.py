@@ -53,9 +53,13 @@ class Pace:
     """How often, in seconds: frames at most; reads and heartbeats at least; reads while rows are held back.
 
     `burst` frames may come at once before they keep that distance, so that what happens now and then comes at once.
+    Where handing out a frame takes long, for many followers or on a busy machine, those that keep a distance keep one
+    of `rest` times as long, of `most` times itself at most, so that frames leave the process to those who write.
     """
 
     frame: float = 0.05
+    rest: float = 10.0
+    most: float = 5.0
     burst: int = 1
     poll: float = 1.5
     heartbeat: float = 10.0
@@ -75,13 +79,16 @@ async def follow(
     position = start
     delivered = clock() - pace.heartbeat
     due = clock()  # when the frames so far were all due at their distance
+    distance = pace.frame
     lag = pace.lag_first
     while True:
         page = await read(position, LARGEST_BATCH)
         position = page.position
         if page.rows or clock() - delivered >= pace.heartbeat:
+            began = clock()
             yield Frame(page.rows, position, page.as_of, heartbeat=not page.rows)
             delivered = clock()
+            distance = min(pace.frame * pace.most, max(pace.frame, (delivered - began) * pace.rest))
             due = max(due, delivered) + pace.frame
         if page.more:
             continue
@@ -94,4 +101,4 @@ async def follow(
         await bell.wait(patience)
         early = due - (pace.burst - 1) * pace.frame - clock()
         if early > 0:
-            await asyncio.sleep(early)
+            await asyncio.sleep(max(early, delivered + distance - clock()))

@@ -26,6 +26,7 @@ from services.viewer import Viewer
 from services.work import Office, Work
 
 if TYPE_CHECKING:
+    from resolvers.sources import Lent
     from resolvers.streams_live import Live
 
 P = ParamSpec("P")
@@ -114,7 +115,7 @@ class Context:
         self.document = document
         self.streaming = False
         self._lock = asyncio.Lock()
-        self._open = AsyncExitStack()
+        self._open: AsyncExitStack | None = None
         self._snapshot: Work | None = None
         self._over = False
         self._reads: set[asyncio.Task[Any]] = set()
@@ -126,10 +127,16 @@ class Context:
         self.live: Live | None = None
         self.loaders = Loaders(self.reading)
 
-    def shared(self, standing: Standing) -> "Context":
-        """Return a context for an answer that all viewers of one standing share; it can know nothing else of them."""
+    def shared(self, standing: Standing, lent: "Lent | None" = None) -> "Context":
+        """Return a context for an answer that all viewers of one standing share; it can know nothing else of them.
+
+        It reads in the snapshot that is `lent`, which its lender ends, or in one of its own.
+        """
         context = Context(self.house, standing.scope)
         context._pinned = standing.capabilities
+        if lent is not None:
+            context._snapshot = lent.work
+            lent.prime(context.loaders)
         return context
 
     @property
@@ -156,6 +163,7 @@ class Context:
                 raise RuntimeError("The operation is over; nothing is read for it any more.")
             if self._snapshot is None:
                 self._snapshot_at = time.monotonic()
+                self._open = AsyncExitStack()
                 self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
             yield self._snapshot
 
@@ -212,8 +220,7 @@ class Context:
             self._authority = None
             return  # nothing was read
         async with self._lock:
-            await self._open.aclose()
-            self._snapshot = None
+            await self._shut()
         self._authority = None
         self.loaders = Loaders(self.reading)
 
@@ -288,5 +295,11 @@ class Context:
                 read.cancel()
         async with self._lock:
             self._over = True
-            await self._open.aclose()
-            self._snapshot = None
+            await self._shut()
+
+    async def _shut(self) -> None:
+        """End the snapshot, if one was opened; one that is only lent is ended by its lender."""
+        opened, self._open = self._open, None
+        self._snapshot = None
+        if opened is not None:
+            await opened.aclose()

@@ -1,11 +1,15 @@
 """The streams that are followed in this process: one reader for each stream and scope, whoever follows it."""
 
 from collections.abc import Hashable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
+from dataloaders import identity as identity_loaders
+from dataloaders import sessions as session_loaders
+from dataloaders.registry import Loaders
 from models.sessions import SessionEvent
 from realtime import shared
 from realtime.cursors import Cursors, Position
@@ -39,6 +43,29 @@ class Key:
     __slots__ = ("__weakref__",)
 
 
+class Lent:
+    """A snapshot that a frame was read in, and what the answers to it will ask for, if that was read with it."""
+
+    def __init__(self, work: Work, read_at: datetime, shown: streams.Shown | None) -> None:
+        self.work = work
+        self._shown = shown
+        self._loaders: Loaders | None = None
+        work.read_at = read_at
+
+    def prime(self, loaders: Loaders) -> None:
+        """Give what was read with the frame to the loaders of an operation in the same snapshot and scope."""
+        self._loaders = loaders
+        if self._shown is not None:
+            loaders.of(session_loaders.by_id).prime(self._shown.sessions)
+            loaders.of(identity_loaders.users).prime(self._shown.people)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the newest operation has asked for sessions and people."""
+        asked = (session_loaders.by_id, identity_loaders.users)
+        return self._loaders is not None and all(self._loaders.of(one).is_asked for one in asked)
+
+
 class Source:
     """One stream as one scope sees it. Rows are read in the scope alone, so that all who share it may see them."""
 
@@ -50,7 +77,21 @@ class Source:
         self._epoch: str | None = None
         self._is_sure = False
         self._keys: WeakValueDictionary[Hashable, Key] = WeakValueDictionary()
-        self.reader = SharedReader[SessionEvent](lambda: hub.follow(stream.topic), self._read, _place, final=(Refusal,))
+        self._lent: Lent | None = None
+        self._is_asked = False
+        self._kept = AsyncExitStack()
+        self.reader = SharedReader[SessionEvent](
+            lambda: hub.follow(stream.topic),
+            self._read,
+            _place,
+            ahead=self._read_ahead,
+            release=self._release,
+            final=(Refusal,),
+        )
+
+    def lent_to(self, scope: Viewer) -> Lent | None:
+        """Return the snapshot that the newest frame was read in, while it is open, to who sees the very same rows."""
+        return self._lent if scope == self._scope else None
 
     def show(self, frame: shared.Frame[SessionEvent]) -> Frame:
         """Return a frame with its cursor, the same object for the same frame."""
@@ -70,12 +111,39 @@ class Source:
     async def _read(self, position: Position, limit: int) -> Page[SessionEvent]:
         try:
             async with self._office.snapshot(self._scope) as work:
-                if not self._is_sure:
-                    await self._identify(work)
-                return await streams.events(work, self._stream, position, limit)
+                return await self._page(work, position, limit)
         except Exception:
             self._is_sure = False
             raise
+
+    async def _read_ahead(self, position: Position, limit: int) -> Page[SessionEvent]:
+        """Read for all followers; where something is new, the snapshot stays open for the answers to it."""
+        try:
+            async with AsyncExitStack() as opened:
+                work = await opened.enter_async_context(self._office.snapshot(self._scope))
+                shown: streams.Shown | None = None
+                if self._is_sure and self._is_asked:
+                    page, shown = await streams.events_shown(work, self._stream, position, limit)
+                else:
+                    page = await self._page(work, position, limit)
+                if page.rows:
+                    self._lent, self._kept = Lent(work, page.as_of, shown), opened.pop_all()
+                return page
+        except Exception:
+            self._is_sure = False
+            raise
+
+    async def _release(self) -> None:
+        """Let go of the snapshot that was kept open, and note what the answers asked for."""
+        if self._lent is not None:
+            self._is_asked = self._lent.is_asked
+        self._lent = None
+        await self._kept.aclose()
+
+    async def _page(self, work: Work, position: Position, limit: int) -> Page[SessionEvent]:
+        if not self._is_sure:
+            await self._identify(work)
+        return await streams.events(work, self._stream, position, limit)
 
     async def _identify(self, work: Work) -> None:
         """Make sure, at first and after every failure, that this is the cluster whose positions are held here."""

@@ -124,5 +124,8 @@ async def _follow(
     with context.house.rights.watch(context.viewer, capability, held, feed.end) as watch:
         async with aclosing(source.reader.follow(start, feed)) as frames:
             context.live = live = Live(context, source, frames, watch, feed)
-            while True:
-                yield source.show(await live.take())
+            try:
+                while True:
+                    yield source.show(await live.take())
+            finally:
+                live.leave()

@@ -6,14 +6,18 @@ and the others take it as it was encoded, without an execution of their own.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from typing import Any
 
 from models.sessions import SessionEvent
 from realtime.shared import Feed, Frame
 from resolvers.context import Context, Standing
 from resolvers.rights import STALE, Watch
-from resolvers.sources import Source
+from resolvers.sources import Frame as Shown
+from resolvers.sources import Lent, Source
+
+Execute = Callable[[Shown, Standing, Lent | None], Awaitable[Any]]
+"""Executes a frame for all of one standing, in a snapshot that is lent if there is one; None when it failed."""
 
 
 class Pending:
@@ -52,7 +56,54 @@ class Live:
         self._led: Pending | None = None
         self._key: Hashable = None
         self._shown = False
+        self._waits = False
+        self._answer_of: Callable[[Any], Any] | None = None
+        self._push: Callable[[Any], bool] | None = None
         self.question: Hashable | None = None
+        self.execute: Execute | None = None
+        self.extensions: dict[str, Any] | None = None
+        """What every answer says beside its data, as the last one did that was not shared."""
+        feed.taker = self
+
+    def leave(self) -> None:
+        """Forget whoever followed."""
+        self._feed.taker = self.execute = self._answer_of = self._push = None
+
+    def offer(self, answer_of: Callable[[Any], Any], push: Callable[[Any], bool]) -> None:
+        """Offer to be pushed answers, which `answer_of` makes of results, while `known` waits."""
+        self._answer_of, self._push = answer_of, push
+
+    @property
+    def key(self) -> Hashable | None:
+        """What the next answer depends on beside its frame, if it can be pushed now; else None."""
+        if not self._waits or self._push is None or self.execute is None or self.question is None:
+            return None
+        if time.monotonic() - self._watch.at > STALE:
+            return None
+        self._stand()
+        return self._key
+
+    async def make(self, frame: Frame[SessionEvent]) -> Any:
+        """Make the answer for all of the same key, in the snapshot of the frame; others who come find it, too."""
+        execute, answer_of, standing = self.execute, self._answer_of, self._standing
+        if execute is None or answer_of is None or self._key in frame.once:
+            return None
+        pending = frame.once[self._key] = Pending()
+        try:
+            result = await execute(self._source.show(frame), standing, self._source.lent_to(standing.scope))
+            if result is None:
+                self.execute = None  # its answers have errors to be masked and noted: from now on it comes for them
+            else:
+                result.extensions = self.extensions
+                answer = answer_of(result)
+                pending.answer = answer if answer.was_executed else None
+        finally:
+            pending.settled.set()
+        return pending.answer
+
+    def give(self, answer: Any) -> bool:
+        """Push an answer; false when it was not taken."""
+        return self._push is not None and self._push(answer)
 
     async def take(self) -> Frame[SessionEvent]:
         """Return the next frame for an execution; raises the reason why the stream must end."""
@@ -79,7 +130,11 @@ class Live:
             led.settled.set()
 
     async def _known(self) -> Any:
-        frame = await self._next()
+        self._waits = True
+        try:
+            frame = await self._next()
+        finally:
+            self._waits = False
         found = frame.once.get(self._key)
         if found is None:
             self._led = frame.once[self._key] = Pending()

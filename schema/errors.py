@@ -27,7 +27,7 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context
 from schema.executor import PlanningExecutor
-from schema.guard import Known, QueryGuard, known_operation, told_cost
+from schema.guard import Known, QueryGuard, known_operation, refused_early, told_cost
 from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind, seconds_for
 from schema.straight import straight
 from services.refusals import BadUserInput, Forbidden, Refusal
@@ -130,15 +130,11 @@ def _misplaced(cause: CannotGetOperationTypeError | InvalidOperationTypeError | 
 
 
 def _rewritten(error: GraphQLError, message: str, extensions: dict[str, Any], cause: Refusal | None) -> GraphQLError:
-    return GraphQLError(
-        message,
-        nodes=error.nodes,
-        source=error.source,
-        positions=error.positions,
-        path=error.path,
-        original_error=cause,
-        extensions=extensions,
-    )
+    """Return the error with another message; where it was is copied: to find it means to read the source again."""
+    other = GraphQLError(message, path=error.path, original_error=cause, extensions=extensions)
+    other.nodes, other.source = error.nodes, error.source
+    other.positions, other.locations = error.positions, error.locations
+    return other
 
 
 def _camel(name: str) -> str:
@@ -183,6 +179,18 @@ class EvaliumSchema(Schema):
         guarded = (QueryGuard, OperationDeadline, *extensions)
         others.setdefault("execution_context_class", PlanningExecutor)
         super().__init__(query, mutation, subscription, extensions=guarded, config=config, **others)  # pyright: ignore[reportUnknownMemberType] - Strawberry's annotation
+
+    def refuse_early(
+        self, text: str, *, variables: dict[str, Any] | None, operation_name: str | None
+    ) -> ExecutionResult | None:
+        """Refuse a document that is no GraphQL or too large, at the price of reading it; None for every other one."""
+        refused = None if self._is_extended else refused_early(self, text, operation_name, variables)
+        if refused is None:
+            return None
+        error, cost = refused
+        return PreExecutionError(
+            data=None, errors=[masked(error, operation=operation_name)], extensions=told_cost(cost)
+        )
 
     def known(
         self,

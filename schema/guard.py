@@ -8,9 +8,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     FieldsOnCorrectTypeRule,
     GraphQLError,
@@ -20,6 +22,7 @@ from graphql import (
     OperationType,
     StringValueNode,
     Visitor,
+    parse,
     validate,
     visit,
 )
@@ -121,6 +124,43 @@ _known = _KnownDocuments()
 _measured = _Measured()
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document with what its operations measure, by the id of their nodes, for the variables of one request."""
+
+    document: DocumentNode
+    measures: Mapping[int, Measure]
+    consulted: Collection[str]
+    unknown: int
+
+
+_read_now: ContextVar[tuple[GraphQLSchema, str, Reading] | None] = ContextVar("read_now", default=None)
+
+
+def _measured_now(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any] | None) -> Reading:
+    reader = ShapeReader(schema, document, variables)
+    measures = {id(node): reader.measure(node) for node in _operations(document)}
+    return Reading(document, measures, reader.consulted, reader.unknown)
+
+
+def _taken(schema: GraphQLSchema, text: str) -> Reading | None:
+    """Return what `refused_early` has read of this very text, once."""
+    read = _read_now.get()
+    if read is None:
+        return None
+    _read_now.set(None)
+    return read[2] if read[0] is schema and read[1] == text else None
+
+
+def _explain(error: GraphQLSyntaxError) -> GraphQLSyntaxError:
+    if _TOO_MANY_TOKENS in error.message:
+        error.original_error = LimitExceeded(
+            f"The document has more than {MAX_TOKENS} tokens.",
+            hint="Move values into variables, and split the document into several requests.",
+        )
+    return error
+
+
 def is_known_query(schema: Schema, text: str) -> bool:
     """Tell whether a document was found valid lately and holds nothing but queries."""
     document = _known.get(schema._schema, text)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in `_core`
@@ -138,15 +178,38 @@ def known_operation(
     document = _known.get(schema._schema, text)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in `_core`
     if document is None:
         return None
-    named = [
-        node
-        for node in _operations(document)
-        if operation_name is None or (node.name is not None and node.name.value == operation_name)
-    ]
+    named = _named(document, operation_name)
     measure = _measured.get(document, named[0], variables) if len(named) == 1 else None
     if measure is None or measure.introspects or measure.depth > MAX_DEPTH or measure.cost > MAX_COST:
         return None
     return document, named[0], measure
+
+
+def refused_early(
+    schema: Schema, text: str, operation_name: str | None, variables: Mapping[str, Any] | None
+) -> tuple[GraphQLError, int] | None:
+    """Return why a document is refused by its form or its size alone, and what it costs; None for every other one.
+
+    It does what `QueryGuard` does first, before a context and the extensions are made for the operation. What was
+    read of a document that goes on is handed to the guard, for the rest of the current task's step.
+    """
+    core = schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in `_core`
+    if not text or _known.get(core, text) is not None:
+        return None
+    cost = 0
+    try:
+        document = parse(text, max_tokens=MAX_TOKENS)
+        reading = _measured_now(core, document, variables)
+        if len(asked := _named(document, operation_name)) == 1:
+            measure = reading.measures[id(asked[0])]
+            cost = measure.cost
+            _refuse_size(measure)
+    except GraphQLSyntaxError as error:
+        return _explain(error), 0
+    except Refusal as refusal:
+        return GraphQLError(refusal.message, original_error=refusal), cost
+    _read_now.set((core, text, reading))
+    return None
 
 
 def told_cost(cost: int) -> dict[str, Any]:
@@ -165,21 +228,21 @@ class QueryGuard(SchemaExtension):
         super().__init__(execution_context=execution_context)
         self._cost = 0
         self._is_known = False
-        self._unknown_fields = 0
+        self._reading: Reading | None = None
 
     def on_parse(self) -> Iterator[None]:
-        """Take a known document from the cache, or have it parsed with a limit on its tokens."""
+        """Take a document that is known or was read a moment ago, or have it parsed with a limit on its tokens."""
         context = self.execution_context
         context.graphql_document = _known.get(_core(context), context.query or "")
         self._is_known = context.graphql_document is not None
+        self._reading = None if self._is_known else _taken(_core(context), context.query or "")
+        if self._reading is not None:
+            context.graphql_document = self._reading.document
         context.parse_options["max_tokens"] = MAX_TOKENS
         yield
         for error in context.pre_execution_errors or ():
-            if isinstance(error, GraphQLSyntaxError) and _TOO_MANY_TOKENS in error.message:
-                error.original_error = LimitExceeded(
-                    f"The document has more than {MAX_TOKENS} tokens.",
-                    hint="Move values into variables, and split the document into several requests.",
-                )
+            if isinstance(error, GraphQLSyntaxError):
+                _explain(error)
 
     def on_validate(self) -> Iterator[None]:
         """Measure, then validate unless it is known; what is found here keeps the operation from being executed."""
@@ -201,12 +264,10 @@ class QueryGuard(SchemaExtension):
         operation = _selected(document, context)
         measure = _measured.get(document, operation, context.variables) if self._is_known else None
         if measure is None:
-            reader = ShapeReader(_core(context), document, context.variables)
-            measures = {id(node): reader.measure(node) for node in _operations(document)}
-            measure = measures[id(operation)]
-            self._unknown_fields = reader.unknown
+            reading = self._reading = self._reading or _measured_now(_core(context), document, context.variables)
+            measure = reading.measures[id(operation)]
             if self._is_known:
-                _measured.keep(document, operation, reader.consulted, context.variables, measure)
+                _measured.keep(document, operation, reading.consulted, context.variables, measure)
         self._cost = measure.cost
         _refuse_size(measure)
         if measure.introspects and not _may_introspect.get():
@@ -217,17 +278,17 @@ class QueryGuard(SchemaExtension):
         text = context.query or ""
         if _ESCAPED_NUL.search(text):
             visit(document, _NulFinder())
-        OverlapCounter(document).count()
-        schema = _core(context)
         every = (*context.validation_rules, MaybeNullValidationRule, OneOfInputValidationRule)
         # Where one rule finds errors enough, the others would read the whole document for nothing.
-        soon = (FieldsOnCorrectTypeRule,) if self._unknown_fields >= MAX_VALIDATION_ERRORS else ()
-        for rules in filter(None, (soon, every)):
-            errors = validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=True)
+        if self._reading is not None and self._reading.unknown >= MAX_VALIDATION_ERRORS:
+            errors = _found(context, (FieldsOnCorrectTypeRule,))
             if errors:
                 return errors
-        _known.keep(schema, text, document)
-        return None
+        OverlapCounter(document).count()
+        errors = _found(context, every)
+        if not errors:
+            _known.keep(_core(context), text, document)
+        return errors or None
 
 
 class IntrospectionForbidden(Forbidden):
@@ -247,12 +308,23 @@ class _NulFinder(Visitor):
             raise BadUserInput("A string in the document contains the character NUL (U+0000), which cannot be stored.")
 
 
+def _found(context: ExecutionContext, rules: Collection[type[ASTValidationRule]]) -> list[GraphQLError]:
+    document = cast("DocumentNode", context.graphql_document)
+    return validate(_core(context), document, rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=True)
+
+
 def _core(context: ExecutionContext) -> GraphQLSchema:
     return context.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Strawberry's own extensions read it too
 
 
 def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+
+
+def _named(document: DocumentNode, name: str | None) -> list[OperationDefinitionNode]:
+    """Return the operations of that name; all of them without one."""
+    every = _operations(document)
+    return every if name is None else [node for node in every if node.name is not None and node.name.value == name]
 
 
 def _selected(document: DocumentNode, context: ExecutionContext) -> OperationDefinitionNode:

@@ -8,7 +8,8 @@ it cannot hold what another one may not see.
 
 import asyncio
 import inspect
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, Final, cast
 
 import orjson
@@ -16,6 +17,7 @@ from graphql import ArgumentNode, ExecutionResult, FieldNode, GraphQLError, Node
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from resolvers.context import Context, Standing
+from resolvers.sources import Lent
 from services.work import is_passing
 
 CURSOR: Final = "after"
@@ -24,7 +26,7 @@ RETRIES: Final = (0.25, 0.5, 1.0, 2.0, 2.0, 2.0)
 
 
 class SharedData(dict[str, Any]):
-    """The data of an answer that is encoded at most once."""
+    """The data of an answer that is encoded at most once, and kept in bytes alone from then on."""
 
     encoded: bytes | None = None
 
@@ -34,7 +36,8 @@ def encodable(data: Any) -> Any:
     if not isinstance(data, SharedData):
         return data
     if data.encoded is None:
-        data.encoded = orjson.dumps(data)
+        data.encoded = bytes(memoryview(orjson.dumps(data)))  # of its own length; the encoder's buffer is far longer
+        data.clear()
     return orjson.Fragment(data.encoded)
 
 
@@ -49,6 +52,7 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
             self._question = self._asked()
             if (live := getattr(self.context_value, "live", None)) is not None:
                 live.question = self._question
+                live.execute = partial(self._execute_for_all, cast("Any", type(payload)).of)
         executor: Any = cast("Any", super()).build_per_event_executor(payload)
         return executor
 
@@ -72,18 +76,31 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         When it stays away the stream ends: a client that went on would have a gap where the frame was.
         """
         for pause in RETRIES:
-            result = await self._execute(asker, standing)
+            result = await self._execute(self.root_value, asker.shared(standing))
             if not any(_is_passing(error) for error in result.errors or ()):
                 return result
             await asyncio.sleep(pause)
-        result = await self._execute(asker, standing)
+        result = await self._execute(self.root_value, asker.shared(standing))
         for error in filter(_is_passing, result.errors or ()):
             raise error
         return result
 
-    async def _execute(self, asker: Context, standing: Standing) -> ExecutionResult:
-        executor = self.build_per_event_executor(self.root_value)
-        executor.context_value = context = asker.shared(standing)
+    async def _execute_for_all(
+        self, show: Callable[[Any], Any], frame: Any, standing: Standing, lent: Lent | None
+    ) -> ExecutionResult | None:
+        """Execute a frame for everybody of one standing, while they wait; None when the answer has errors.
+
+        Raises when the database was away: whoever comes for the frame then tries again.
+        """
+        context = cast("Context", self.context_value).shared(standing, lent)
+        result = await self._execute(show(frame), context)
+        for error in filter(_is_passing, result.errors or ()):
+            raise error
+        return None if result.errors or result.data is None else result
+
+    async def _execute(self, payload: Any, context: Context) -> ExecutionResult:
+        executor = self.build_per_event_executor(payload)
+        executor.context_value = context
         try:
             result = executor.execute_operation(False)  # the context has no standing: it is executed as usual
             answer = cast("ExecutionResult", await result if inspect.isawaitable(result) else result)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -105,6 +106,10 @@ class Answer:
         return str(_code(self.errors[0])) if self.errors else self.problem or "OK"
 
 
+Push = Callable[[Answer], bool]
+"""Takes an answer at once, and tells whether it did."""
+
+
 class Operations:
     """Runs operations of one schema, each with a context of its own that is always closed."""
 
@@ -122,25 +127,33 @@ class Operations:
         self._shared = SharedAnswers[Answer]()
 
     async def answers(
-        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType] = ANY
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        allowed: Collection[OperationType] = ANY,
+        push: Push | None = None,
     ) -> AsyncGenerator[Answer, None]:
-        """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation."""
+        """Yield one answer of a query or mutation, or one for each event; raises nothing but cancellation.
+
+        With `push`, answers to events may be handed to that instead, if it takes them at once.
+        """
         begun = time.perf_counter()
         running_kind.set("refused")
         code: str | None = None
         try:
-            async with aclosing(self._answers(request, principal, allowed)) as answers:
+            async with aclosing(self._answers(request, principal, allowed, push)) as answers:
                 async for answer in answers:
                     if code is None:
                         code = answer.code
                         metrics.answered(running_kind.get(), code, time.perf_counter() - begun)
                     yield answer
+                    del answer  # which would be kept until the next one
         finally:
             if code is None:
                 metrics.answered(running_kind.get(), "CANCELLED", time.perf_counter() - begun)
 
     async def _answers(
-        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType]
+        self, request: GraphQLRequest, principal: Principal, allowed: Collection[OperationType], push: Push | None
     ) -> AsyncGenerator[Answer, None]:
         is_trusted = self._may_introspect(principal)
         try:
@@ -149,6 +162,10 @@ class Operations:
             yield _refused(refusal)
             return
         try:
+            early = self._schema.refuse_early(text, variables=request.variables, operation_name=request.operation_name)
+            if early is not None:
+                yield _answer(early, request)
+                return
             async with self._context(request, principal) as context:
                 known = self._schema.known(text, request.operation_name, request.variables, allowed)
                 if known is not None:
@@ -164,8 +181,9 @@ class Operations:
                     allowed_operation_types=allowed,
                 )
                 async with aclosing(results):
-                    async for answer in answered(results, context, lambda result: _answer(result, request)):
+                    async for answer in answered(results, context, partial(_answer, request=request), push):
                         yield answer
+                        del answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the log the reason
             yield _fault(error, request)
         except asyncio.CancelledError as error:

@@ -7,6 +7,7 @@ token comes in the payload of `connection_init` and nowhere else. Legacy graphql
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractContextManager, ExitStack, aclosing, nullcontext
+from functools import partial
 from typing import Any, Final, cast
 
 import orjson
@@ -61,7 +62,7 @@ class SocketEndpoint:
 
     async def __call__(self, websocket: WebSocket) -> None:
         """Serve one socket; a page of another origin is refused with 403 before the handshake."""
-        if not self._is_welcome(websocket.headers):
+        if not self._is_welcome(Headers(scope=websocket.scope)):
             await websocket.close(1008)
             return
         if PROTOCOL not in websocket.scope["subprotocols"]:
@@ -69,6 +70,7 @@ class SocketEndpoint:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
         await websocket.accept(PROTOCOL)
+        websocket.scope["headers"] = []  # nothing asks for them any more, for as long as the socket is open
         connection = LiveConnection()
         connection.end_in(self.init_seconds, 4408, "Connection initialisation timeout")
         with self._live.joined(connection):
@@ -156,6 +158,7 @@ class GraphQLSocket:
                 self._connection.end(4400, refusal.message)
             except WebSocketDisconnect:
                 return
+            del message, text  # which would be kept until the next one
 
     async def _handle(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
@@ -222,7 +225,8 @@ class GraphQLSocket:
 
     async def _run(self, id: str, request: GraphQLRequest) -> None:
         try:
-            async with aclosing(self._operations.answers(request, self._connection.principal)) as answers:
+            principal, push = self._connection.principal, partial(self._written, id)
+            async with aclosing(self._operations.answers(request, principal, push=push)) as answers:
                 async for answer in answers:
                     if not answer.was_executed:
                         self._forget(id)
@@ -230,6 +234,7 @@ class GraphQLSocket:
                         return
                     if not self._written(id, answer):
                         await self._write({"id": id, "type": "next", "payload": orjson.Fragment(answer.body)})
+                    del answer  # which would be kept until the next one
             self._forget(id)
             await self._write({"id": id, "type": "complete"})
         except WebSocketDisconnect:

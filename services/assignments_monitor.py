@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     any_,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -36,7 +37,7 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.identity import User
 from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
-from services import assignments_policy, deadlines, invitations, plain, sessions_status
+from services import assignments_groups, assignments_policy, deadlines, invitations, plain, sessions_status
 from services.invitations import Invited
 from services.paging import Listing, Order, Page, PageRequest, listed
 from services.prepared import Forms, given
@@ -170,7 +171,16 @@ def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[Monitor
         if by_person and not narrowed
         else _recipients(target.id.label("target_id"))
     )
-    return selected.where(target.assignment_id == given("assignment_id"), *_conditions(wanted, planned))
+    return selected.where(target.assignment_id == given("assignment_id"), _is_shown(), *_conditions(wanted, planned))
+
+
+def _is_shown() -> ColumnElement[bool]:
+    """Leave out who left the group that they were invited with before they began."""
+    began = exists().where(
+        DeliverySession.assignment_id == AssignmentTarget.assignment_id,
+        DeliverySession.user_id == AssignmentTarget.user_id,
+    )
+    return or_(assignments_groups.still_addressed(), began.correlate(AssignmentTarget))
 
 
 def _widened(page: Subquery) -> Select[Any]:
@@ -253,7 +263,12 @@ def _counted() -> CompoundSelect[Any]:
         select(target.assignment_id.label("assignment_id"), _unstarted(newest.c, now).label("bucket"))
         .join(Assignment, Assignment.id == target.assignment_id)
         .join(newest, true())
-        .where(target.assignment_id == any_(ids), ~select(latest).where(own).exists(), recipients > begun)
+        .where(
+            target.assignment_id == any_(ids),
+            ~select(latest).where(own).exists(),
+            assignments_groups.still_addressed(),
+            recipients > begun,
+        )
         .subquery()
     )
     keys = (each.c.assignment_id, each.c.bucket)

@@ -74,15 +74,24 @@ def _class(model: type[Base]) -> type:
 @cache
 def _select_by(model: type[Base], column: str) -> str:
     """Return the statement that reads the rows whose `column` is one of $1; names are the models'."""
-    names = ", ".join(
+    wanted = inspect(model).columns[column].name
+    return (
+        f'select {listed(model)}, (select evalium_now()) as "{_READ_AT}" from {model.__tablename__}'  # noqa: S608 - names of our models
+        f' where "{wanted}" = any($1)'
+    )
+
+
+def listed(model: type[Base]) -> str:
+    """Return, as SQL for a statement by hand, what `columns` selects, in the same order."""
+    return ", ".join(
         f'"{column.name}"::text as "{key}"' if is_json else f'"{column.name}" as "{key}"'
         for key, column, is_json in _columns(model)
     )
-    wanted = inspect(model).columns[column].name
-    return (
-        f'select {names}, (select evalium_now()) as "{_READ_AT}" from {model.__tablename__}'  # noqa: S608 - names of our models
-        f' where "{wanted}" = any($1)'
-    )
+
+
+def width(model: type[Base]) -> int:
+    """Return how many values of a record make a row of the model."""
+    return len(_columns(model))
 
 
 async def by(work: Work, model: type[M], column: str, keys: Sequence[UUID] | Sequence[str]) -> list[M]:

@@ -4,6 +4,7 @@ A row's position is `(xid, id)`: the id of the transaction that wrote it, then i
 below the snapshot's horizon, where every transaction has ended, so that nothing can appear behind it later.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
@@ -13,11 +14,13 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, Uuid, func, literal_column, select, true
 from sqlalchemy import cast as sql_cast
 
+from models.identity import User
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
 from realtime.cursors import Cursors, Position
 from realtime.tail import Page
 from realtime.topics import Topic
+from services import plain
 from services.prepared import Forms, given
 from services.refusals import CursorExpired, NotFound
 from services.work import Work
@@ -39,22 +42,54 @@ _HORIZON = select(
 _FORMS: Final = Forms()
 
 
-_READ: Final = {
-    column: f"""
+_EVENT: Final = (
+    "id",
+    "xid",
+    "session_id",
+    "assignment_id",
+    "seq",
+    "kind",
+    "at",
+    "client_at",
+    "actor_id",
+    "reason",
+    "payload",
+)
+_HEAD: Final = 4
+_ROWS: Final = """
 with head as (
  select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
   split_part(c.next_xid, ':', 1)::bigint * 4294967296 + split_part(c.next_xid, ':', 2)::bigint as durable,
   evalium_now() as now,
   exists (select from session_events where {column} = $1
    and xid >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint) as held
- from pg_control_checkpoint() c)
-select head.*, e.* from head left join (
- select id, xid, session_id, assignment_id, seq, kind, at, client_at, actor_id, reason, payload from session_events
+ from pg_control_checkpoint() c),
+found as (
+ select id, xid, session_id, assignment_id, seq, kind, at, client_at, actor_id, reason, payload::text as payload
+ from session_events
  where {column} = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
- order by xid, id limit $4) e on true
-order by e.xid, e.id"""  # noqa: S608 - the columns are named here
-    for column in ("assignment_id", "session_id")
-}
+ order by xid, id limit $4)
+"""
+_BARE: Final = "select head.*, e.* from head left join found e on true order by e.xid, e.id"
+_SHOWN: Final = f"""
+, marked as (
+ select found.*, row_number() over (partition by session_id order by xid desc, id desc) = 1 as is_last from found)
+select head.*, {", ".join(f"e.{name}" for name in _EVENT)}, s.*, u.* from head left join marked e on true
+left join lateral (select {plain.listed(DeliverySession)} from delivery_sessions
+ where e.is_last and id = e.session_id limit 1) s on true
+left join lateral (select {plain.listed(User)} from users where id = s.user_id limit 1) u on true
+order by e.xid, e.id"""  # noqa: S608 - names of our models
+_COLUMNS: Final = ("assignment_id", "session_id")
+_READ: Final = {column: _ROWS.format(column=column) + _BARE for column in _COLUMNS}
+_READ_SHOWN: Final = {column: _ROWS.format(column=column) + _SHOWN for column in _COLUMNS}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The sessions of the events that were read together, and whose they are, in the same snapshot; by their ids."""
+
+    sessions: Mapping[UUID, DeliverySession]
+    people: Mapping[UUID, User]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +194,41 @@ async def events(work: Work, stream: Stream, after: Position, limit: int) -> Pag
 
     One statement tells the horizon, what is new below it, and whether there is more above.
     """
-    connection = await work.session.connection()
-    given = (stream.id, after.xid, after.id, limit)
-    records = (await connection.exec_driver_sql(_READ[stream.column], given)).mappings().all()
-    head = records[0]
-    found = [cast("SessionEvent", SimpleNamespace(**record)) for record in records if record["id"] is not None]
-    rest = Position.before(min(head["xmin"], head["durable"]))
+    return _page(await work.fetch(_READ[stream.column], stream.id, after.xid, after.id, limit), after, limit)
+
+
+async def events_shown(work: Work, stream: Stream, after: Position, limit: int) -> tuple[Page[SessionEvent], Shown]:
+    """Read the events after a position as `events` does, and in the same statement their sessions and people."""
+    records = await work.fetch(_READ_SHOWN[stream.column], stream.id, after.xid, after.id, limit)
+    sessions, people = dict[UUID, DeliverySession](), dict[UUID, User]()
+    first = _HEAD + len(_EVENT)
+    then = first + plain.width(DeliverySession)
+    for values in map(tuple, records):
+        session = plain.row(DeliverySession, values[first:then])
+        if session.id is not None:  # pyright: ignore[reportUnnecessaryComparison] - of an outer join
+            sessions[session.id] = session
+            person = plain.row(User, values[then:])
+            people |= {person.id: person} if person.id is not None else {}  # pyright: ignore[reportUnnecessaryComparison] - likewise
+    return _page(records, after, limit), Shown(sessions, people)
+
+
+def _page(records: Sequence[Any], after: Position, limit: int) -> Page[SessionEvent]:
+    xmin, durable, now, held = records[0][:_HEAD]
+    found = [_event(record) for record in records if record[_HEAD] is not None]
     full = len(found) == limit
     behind = Position(found[-1].xid, found[-1].id) if found else after
+    rest = Position.before(min(xmin, durable))
     return Page(
         rows=found,
         position=behind if full else max(behind, rest),
-        as_of=head["now"],
+        as_of=now,
         more=full,
-        lagging=not full and head["held"],
+        lagging=not full and held,
     )
+
+
+def _event(record: Any) -> SessionEvent:
+    """Return one row as its model's attributes; the driver gives JSON as text."""
+    row = SimpleNamespace(**dict(zip(_EVENT, record[_HEAD:], strict=False)))
+    row.payload = plain.decoded(row.payload)
+    return cast("SessionEvent", row)

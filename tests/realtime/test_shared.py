@@ -83,6 +83,45 @@ class Client:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
+    def pause(self):
+        self.going.clear()
+
+    def resume(self):
+        self.going.set()
+
+    def fail(self):
+        """Nothing can fail where nothing is made."""
+
+
+class Taker(Client):
+    """A follower that is given frames while it waits, as long as it is not paused; `made` counts what it made."""
+
+    def __init__(self, table, start=0, *, key="k"):
+        super().__init__(table, start)
+        self.key = key
+        self.made = self.given = 0
+        self.fails = False
+        self.feed.taker = self
+
+    async def make(self, frame):
+        self.made += 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if self.fails:
+            raise OSError("gone")
+        return frame
+
+    def fail(self):
+        self.fails = not self.fails
+
+    def give(self, answer):
+        if not self.going.is_set():
+            return False
+        self.given += 1
+        self.frames.append(answer)
+        self.rows += answer.rows
+        return True
+
 
 @contextmanager
 def pausing(client):
@@ -168,6 +207,60 @@ async def test_frames_grow_while_their_takers_are_busy_instead_of_piling_up():
         assert all(len(client.frames) == 3 for client in clients)
 
 
+async def takers(stack, table, *keys):
+    there = [Taker(table, key=key) for key in keys]
+    for one in there:
+        stack.push_async_callback(one.leave)
+    await until(lambda: all(one.feed.waits for one in there))
+    return there
+
+
+async def test_who_waits_for_the_same_is_given_one_answer_without_being_woken():
+    table = Table()
+    async with AsyncExitStack() as stack:
+        *same, other = await takers(stack, table, "k", "k", "k", "l")
+        for count in (1, 2):
+            table.add()
+            await until(lambda n=count: all(len(one.rows) == n for one in (*same, other)))
+        assert sum(one.made for one in same) == 2
+        assert [one.given for one in (*same, other)] == [2, 2, 2, 0]
+        assert other.made == 0
+
+
+async def test_who_cannot_take_what_is_given_comes_for_it():
+    table = Table()
+    async with AsyncExitStack() as stack:
+        quick, slow = await takers(stack, table, "k", "k")
+        slow.give = lambda _answer: False
+        table.add(3)
+        await until(lambda: quick.rows == slow.rows == [1, 2, 3])
+        assert (quick.given, slow.given) == (1, 0)
+        quick.fails = slow.fails = True
+        table.add(2)
+        await until(lambda: quick.rows == slow.rows == [1, 2, 3, 4, 5])
+        assert (quick.given, slow.given) == (1, 0)
+
+
+async def test_who_is_told_to_end_or_asks_for_something_else_meanwhile_is_not_given_the_answer():
+    table = Table()
+    async with AsyncExitStack() as stack:
+        maker, doomed, other = await takers(stack, table, "k", "k", "k")
+        going = asyncio.Event()
+
+        async def make(frame):
+            await going.wait()
+            return frame
+
+        maker.make = doomed.make = other.make = make
+        table.add()
+        await until(lambda: table.reader._recent.end and table.reader._recent.at(table.reader._recent.end - 1).rows)
+        doomed.feed.end(PermissionError("no longer"))
+        other.key = "l"
+        going.set()
+        await until(lambda: maker.rows == other.rows == [1] and doomed.task.done())
+        assert (maker.given, other.given, doomed.given, doomed.rows) == (1, 0, 0, [])
+
+
 async def test_one_who_does_not_take_holds_the_others_up_once_and_briefly():
     table = Table()
     clock = asyncio.get_running_loop().time
@@ -235,8 +328,8 @@ async def test_heartbeats_come_to_all_and_never_lead_back():
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(1, 700)),
-        st.tuples(st.just("join"), st.integers(0, 3)),
-        st.tuples(st.sampled_from(["pause", "resume", "leave"]), st.integers(0, 5)),
+        st.tuples(st.sampled_from(["join", "wait"]), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["pause", "resume", "leave", "fail"]), st.integers(0, 5)),
     ),
     max_size=25,
 )
@@ -250,15 +343,16 @@ def test_whatever_happens_everybody_gets_every_row_once_and_in_order(steps):
         for act, number in steps:
             if act == "add":
                 table.add(number)
-            elif act == "join":
-                clients.append((Client(table, start := min(number, table.rows)), start))
+            elif act in ("join", "wait"):
+                kind = Client if act == "join" else Taker
+                clients.append((kind(table, start := min(number, table.rows)), start))
             elif clients:
                 client, _ = clients[number % len(clients)]
                 if act == "leave":
                     clients.remove((client, _))
                     await client.leave()
                 else:
-                    (client.going.clear if act == "pause" else client.going.set)()
+                    getattr(client, act)()
             for _ in range(number % 7):
                 await asyncio.sleep(0)
         for client, _ in clients:

@@ -4,7 +4,6 @@ import json
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
 
 from models.base import uuid7
 from realtime.cursors import Position
@@ -43,25 +42,32 @@ def index_of(stream):
     return f"ix_session_events_{stream.name.split('/')[0]}"
 
 
-async def plans(world, stream, after, limit):
+@pytest.fixture(params=[streams.events, streams.events_shown], ids=["bare", "shown"])
+def reading(request):
+    """Both ways to read: the events alone, and with their sessions and people."""
+    return request.param
+
+
+async def page_of(reading, work, stream, after, limit):
+    found = await reading(work, stream, after, limit)
+    return found[0] if isinstance(found, tuple) else found
+
+
+async def plans(world, reading, stream, after, limit):
     """Read a page, then explain its one statement with the values that it took; the scans for the page and beyond it."""
     sent = []
+    async with world.office.snapshot(world.system) as work:
+        fetch = work.fetch
 
-    def note(_connection, _cursor, statement, parameters, _context, _many):
-        if "from session_events" in statement:
-            sent.append((statement, parameters))
+        async def noted(statement, *values):
+            sent.append((statement, values))
+            return await fetch(statement, *values)
 
-    engine = world.office._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        async with world.office.snapshot(world.system) as work:
-            page = await streams.events(work, stream, after, limit)
-            ((statement, parameters),) = sent.copy()
-            connection = await work.session.connection()
-            explain = f"explain (analyze, buffers, costs off, timing off, format json) {statement}"
-            answer = (await connection.exec_driver_sql(explain, tuple(parameters))).scalar_one()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+        work.fetch = noted
+        page = await page_of(reading, work, stream, after, limit)
+        ((statement, values),) = sent
+        explain = f"explain (analyze, buffers, costs off, timing off, format json) {statement}"
+        answer = (await fetch(explain, *values))[0][0]
     plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
     return page, *sorted(scans(plan), key=lambda scan: "ROW(xid, id) >" not in scan["Index Cond"])
 
@@ -78,9 +84,9 @@ async def middle(world, stream, skip):
 
 
 @pytest.mark.parametrize("skip", [0, 2_000, 5_990])
-async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
+async def test_a_page_is_read_from_its_place_in_the_index(world, reading, stream, skip):
     after = await middle(world, stream, skip) if skip else Position.start()
-    page, scan, beyond = await plans(world, stream, after, 100)
+    page, scan, beyond = await plans(world, reading, stream, after, 100)
     assert page.rows
     assert scan["Index Name"] == index_of(stream)
     assert "ROW(xid, id) >" in scan["Index Cond"]
@@ -93,9 +99,9 @@ async def test_a_page_is_read_from_its_place_in_the_index(world, stream, skip):
     assert beyond["Actual Rows"] == 0
 
 
-async def test_a_reader_who_has_everything_touches_nothing(world, stream):
+async def test_a_reader_who_has_everything_touches_nothing(world, reading, stream):
     end = await middle(world, stream, 2 * EVENTS)
-    page, *found = await plans(world, stream, end, 100)
+    page, *found = await plans(world, reading, stream, end, 100)
     assert not page.rows
     assert len(found) == 2
     for scan in found:

@@ -107,6 +107,19 @@ async def test_silence_is_told_by_heartbeats(table):
             assert clock() - began >= 0.09
 
 
+async def test_frames_are_further_apart_where_handing_one_out_takes_long(table):
+    pace, bell = Pace(frame=0.01, rest=10, most=8, poll=60, heartbeat=60), Follower()
+    clock = asyncio.get_running_loop().time
+    async with tailing(table, pace, bell) as frames:
+        await taken(frames)
+        began = clock()
+        await asyncio.sleep(0.02)  # the handing out
+        table.add()
+        bell.ring()
+        await taken(frames, 1)
+        assert clock() - began >= 0.02 + 0.08 - 0.005  # ten times 20 ms, and eight times 10 ms at most
+
+
 async def test_frames_are_at_least_the_pace_apart_and_bundle_what_came(table):
     bell = Follower()
     pace = Pace(frame=0.05, poll=60, heartbeat=60)

@@ -18,14 +18,18 @@ from services import (
     assignments_drafts,
     assignments_groups,
     assignments_issue,
+    assignments_monitor,
     assignments_preview,
     invitations,
 )
 from services.assignments_drafts import Content
+from services.assignments_monitor import Bucket
 from services.assignments_preview import WarningKind
 from services.assignments_recipients import Recipient
 from services.assignments_terms import Terms
+from services.paging import PageRequest
 from services.refusals import InvalidInput, NotAMember, NotFound, StateDrift
+from services.security import SecurityLevel
 from tests.factories import assignments as factory
 from tests.factories import sessions as sittings
 
@@ -168,6 +172,14 @@ async def test_a_preview_names_everything_that_stands_against_it(world):
     assert [one.path for one in found.problems] == [("evaluationVersionId",), ("recipients",)]
 
 
+async def monitored(work, assignment_id):
+    page = PageRequest(10, None, None, None)
+    found = await assignments_monitor.rows(
+        work, assignment_id, SecurityLevel.STANDARD, assignments_monitor.Filter(), [], page, await work.now()
+    )
+    return found.rows
+
+
 async def test_a_group_is_decided_on_at_the_start(world, version):
     """Who was a member and left is refused, who joined later is invited, and nobody is invited twice."""
     one, two, three = [await world.staff("viewer") for _ in range(3)]
@@ -183,6 +195,11 @@ async def test_a_group_is_decided_on_at_the_start(world, version):
         await factory.redeem(world.office, invitations.mint(factory.TOKENS, made[one.user_id]))
     await factory.redeem(world.office, invitations.mint(factory.TOKENS, made[two.user_id]))
     await join(world, group, three.user_id)
+    async with world.office.snapshot(world.system) as work:
+        seen = await monitored(work, assignment)
+        told = (await assignments_monitor.counts(work, [assignment]))[assignment]
+    assert {row.user.id for row in seen} == {two.user_id}, "who left stays once they have begun, and only then"
+    assert (told[Bucket.STARTED], told[Bucket.INVITED]) == (1, 0)
     async with world.office.snapshot(world.system) as work:
         assert await assignments_groups.addressing(work, group) == [assignment]
     mails = await count(world, Message)

@@ -13,10 +13,13 @@ from graphql import ExecutionResult, GraphQLError
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from dataloaders import sessions as session_loaders
 from models.capabilities import Capability
 from models.identity import UserRole
 from realtime import topics
 from realtime.bell_postgres import PostgresBell
+from resolvers.context import Standing
+from resolvers.streams_live import Live as Following
 from schema import sharing
 from schema.sharing import SharingExecutor
 from server.viewer import access_token
@@ -92,9 +95,9 @@ def executions(monkeypatch):
     made = []
     usual = SharingExecutor._execute
 
-    async def counted(self, asker, standing):
-        made.append((self._question, standing))
-        return await usual(self, asker, standing)
+    async def counted(self, payload, context):
+        made.append((self._question, Standing(context.viewer, context._pinned)))
+        return await usual(self, payload, context)
 
     monkeypatch.setattr(SharingExecutor, "_execute", counted)
     return made
@@ -147,6 +150,52 @@ async def test_one_execution_and_one_encoding_serve_all_who_may_see_the_same(liv
         *alike, brief = [one.messages[-1]["payload"] for one in shown]
         assert all(payload == alike[0] for payload in alike)
         assert "answeredCount" not in orjson.dumps(brief).decode()
+
+
+async def test_who_is_given_an_answer_and_who_comes_for_it_are_told_the_same(live: Live, stage, monkeypatch):
+    assignment, invitations = stage
+    token, given, give = await live.token("proctor"), [], Following.give
+
+    def sometimes(self, answer):
+        given.append(len(given) % 2 == 0 and give(self, answer))
+        return given[-1]
+
+    monkeypatch.setattr(Following, "give", sometimes)
+    opened = [Screen(live, token, document("AssignmentStream"), assignmentId=assignment) for _ in range(4)]
+    async with screens(*opened):
+        for count in (1, 2, 3):
+            await story.redeem(live, next(invitations))
+            await until(lambda n=count: all(len(one.events) == n for one in opened))
+        assert True in given
+        assert False in given
+        told = [[message["payload"] for message in one.messages[1:]] for one in opened]
+        with_events = [[payload for payload in each if events_of(payload)] for each in told]
+        assert all(each == with_events[0] for each in with_events)
+
+
+async def test_an_answer_is_read_with_its_event_once_it_is_known_what_is_asked(live: Live, stage, monkeypatch):
+    assignment, invitations = stage
+    usual, seen = SharingExecutor._execute, []
+
+    async def noted(self, payload, context):
+        lent = context._snapshot is not None
+        result = await usual(self, payload, context)
+        if payload.events:
+            seen.append((lent, bool(context.loaders.of(session_loaders.by_id)._reads)))
+        return result
+
+    monkeypatch.setattr(SharingExecutor, "_execute", noted)
+    screen = Screen(live, await live.token("proctor"), document("AssignmentStream"), assignmentId=assignment)
+    async with screens(screen):
+        for count in (1, 2):
+            await story.redeem(live, next(invitations))
+            await until(lambda n=count: len(screen.events) == n)
+    assert all(lent for lent, _ in seen)
+    assert seen[-1] == (True, False)  # the first may have been known from followers before
+
+
+def events_of(payload):
+    return payload["data"]["assignmentStream"]["events"]
 
 
 @pytest.mark.parametrize("first", ["proctor", "manager"])
