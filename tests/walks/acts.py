@@ -64,7 +64,7 @@ class Limited:
     to_remove: str
 
 
-async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
+async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, kept: str) -> Limited:
     """Give more time to somebody who sits, and to somebody who has not come yet."""
     session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
     candidate = session["candidate"]["id"]
@@ -72,7 +72,8 @@ async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    drafts = [await live.do("AssignmentDraftSave", {"name": name()}, role="manager") for _ in range(2)]
+    draft = {"name": name(), "evaluationVersionId": version}
+    drafts = [await live.do("AssignmentDraftSave", draft, role="manager") for _ in range(2)]
     return Limited(candidate, applied["override"]["id"], *(one["draft"]["id"] for one in drafts))
 
 
@@ -136,7 +137,7 @@ async def make_world(live: Live) -> World:
         global_id("Job", parked[0]),
         *await _signers(live),
         people := await make_people(live),
-        await make_limits(live, assignment, busy, people.kept),
+        await make_limits(live, assignment, version["id"], busy, people.kept),
     )
 
 

@@ -42,6 +42,7 @@ async def ids(live: Live) -> dict[str, str]:
     data = body["data"]
     return {
         "Assignment": world.assignment,
+        "AssignmentDraft": world.limits.draft,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
