@@ -12,12 +12,16 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import PoolProxiedConnection
 
 R = TypeVar("R")
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
+_AWAY = ("08", "57P", "53300")
+"""SQLSTATE: connection exceptions, the server's start and shutdown, too many connections."""
+
 LOCK_NOT_AVAILABLE = "55P03"
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
 """What the driver raises, and what SQLAlchemy's adapter makes of it."""
@@ -100,6 +104,16 @@ def is_at_rest(connection: PoolProxiedConnection) -> bool:
     adapter: Any = connection.dbapi_connection
     driver = adapter.driver_connection
     return adapter._transaction is None and not driver.is_closed() and not driver.is_in_transaction()  # noqa: SLF001 - as in `Office.snapshot`
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database was away, starting, shutting down or had no connection to give: nothing is broken."""
+    if isinstance(error, PoolTimeout | OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(_AWAY)
 
 
 def rolled_back(error: DBAPIError) -> bool:
