@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator, Hashable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models.sessions import EventKind
+from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
 from resolvers.context import Context
@@ -39,8 +40,23 @@ closed_set(
         EventKind.TIME_EXTENDED: "The candidate was given more time.",
         EventKind.ATTEMPT_ADDED: "The candidate was given further attempts.",
         EventKind.LIMITS_CHANGED: "Another limit of the session was changed.",
+        EventKind.PAUSED: "Somebody stopped the clock.",
+        EventKind.RESUMED: "Somebody let the clock run again.",
         EventKind.SUBMITTED: "The candidate handed in.",
         EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
+    },
+)
+
+closed_set(
+    ReasonCategory,
+    "ReasonCategory",
+    "What kind of reason somebody had who interfered with a session.",
+    {
+        ReasonCategory.ENVIRONMENT: "The room or the building, such as a fire alarm or noise.",
+        ReasonCategory.EXAMINEE: "The candidate, such as an illness.",
+        ReasonCategory.STAFF: "Those who run the assessment.",
+        ReasonCategory.TECHNICAL: "Power, network or devices.",
+        ReasonCategory.OTHER: "Anything else; the text says what.",
     },
 )
 
@@ -156,6 +172,23 @@ class LimitsChanged(LimitEvent):
     """Changed."""
 
 
+@strawberry.type(description="Somebody stopped the clock: nothing is taken in, and no time passes.")
+class SessionPaused(SessionEvent):
+    """Paused."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
+
+
+@strawberry.type(description="Somebody let the clock run again. The end moved by the pause.")
+class SessionResumed(SessionEvent):
+    """Resumed."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
+    paused_seconds: Decimal = told("How long the clock stood still, in seconds to the microsecond.")
+    deadline_before: datetime | None = told("When the session would have ended; null when it has no end.")
+    deadline_after: datetime | None = told("When it ends now; null when it has no end.")
+
+
 @strawberry.type(description="The candidate handed in.")
 class SessionSubmitted(SessionEvent):
     """Submitted."""
@@ -180,6 +213,8 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
     EventKind.TIME_EXTENDED: TimeExtended,
     EventKind.ATTEMPT_ADDED: AttemptAdded,
     EventKind.LIMITS_CHANGED: LimitsChanged,
+    EventKind.PAUSED: SessionPaused,
+    EventKind.RESUMED: SessionResumed,
     EventKind.SUBMITTED: SessionSubmitted,
     EventKind.EXPIRED: SessionExpired,
 }
@@ -194,7 +229,11 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
-    if issubclass(shown, LimitEvent):
+    if shown in {SessionPaused, SessionResumed}:
+        facts["category"] = ReasonCategory(row.payload["category"])
+    if shown is SessionResumed:
+        facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
+    if issubclass(shown, LimitEvent | SessionResumed):
         facts |= {key: instant(row.payload[key]) for key in ("deadline_before", "deadline_after")}
     if shown in {TimeExtended, AttemptAdded}:
         fact = "seconds" if shown is TimeExtended else "attempts"
