@@ -14,6 +14,8 @@ from schema.assignments_acts import AssignmentsMutation
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.incidents import IncidentsQuery
+from schema.incidents_acts import IncidentsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
@@ -54,6 +56,7 @@ Query = merge_types(
         AuthoringQuery,
         AssignmentsQuery,
         OverridesQuery,
+        IncidentsQuery,
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
@@ -77,6 +80,7 @@ Mutation = merge_types(
         AuthoringMutation,
         AssignmentsMutation,
         OverridesMutation,
+        IncidentsMutation,
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,

@@ -11,6 +11,7 @@ from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
 from resolvers.context import Context
+from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
 from schema.enums import closed_set
 from schema.nodes import local_id
@@ -44,19 +45,6 @@ closed_set(
         EventKind.RESUMED: "Somebody let the clock run again.",
         EventKind.SUBMITTED: "The candidate handed in.",
         EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
-    },
-)
-
-closed_set(
-    ReasonCategory,
-    "ReasonCategory",
-    "What kind of reason somebody had who interfered with a session.",
-    {
-        ReasonCategory.ENVIRONMENT: "The room or the building, such as a fire alarm or noise.",
-        ReasonCategory.EXAMINEE: "The candidate, such as an illness.",
-        ReasonCategory.STAFF: "Those who run the assessment.",
-        ReasonCategory.TECHNICAL: "Power, network or devices.",
-        ReasonCategory.OTHER: "Anything else; the text says what.",
     },
 )
 

@@ -124,9 +124,9 @@ async def apply(work: Work, wanted: Wanted, reason: str, *, is_high_stakes_confi
         )
     )
     await work.session.flush()
-    told = _told(override_id, wanted.target, change) | {"valid_until": _written(wanted.valid_until)}
-    work.record("override.applied", ("assignment", assignment.id), reason=why, after=told)
-    await _change_sessions(work, plan, _cause(change, why), now)
+    facts = told(override_id, wanted.target, change) | {"valid_until": _written(wanted.valid_until)}
+    work.record("override.applied", ("assignment", assignment.id), reason=why, after=facts)
+    await _change_sessions(work, plan, cause(change, why), now)
     if change.kind is OverrideKind.WINDOW_UNTIL:
         await _keep_invitations_alive(work, assignment.id, plan, now)
     return {"override": str(override_id), "sessions": [str(session_id) for session_id in plan.outlooks]}
@@ -164,11 +164,11 @@ async def reverse(work: Work, override_id: UUID, reason: str) -> Answer:
     )
     work.session.add(reversal)
     await work.session.flush()
-    told = _told(reversal.id, target, change)
+    facts = told(reversal.id, target, change)
     work.record(
-        "override.reversed", ("assignment", assignment.id), reason=why, before=told | {"override": str(found.id)}
+        "override.reversed", ("assignment", assignment.id), reason=why, before=facts | {"override": str(found.id)}
     )
-    await _change_sessions(work, plan, _cause(change, why, sign=-1), now)
+    await _change_sessions(work, plan, cause(change, why, sign=-1), now)
     return {"override": str(reversal.id), "sessions": [str(session_id) for session_id in plan.outlooks]}
 
 
@@ -304,7 +304,7 @@ async def _keep_invitations_alive(work: Work, assignment_id: UUID, plan: Plan, n
         await work.session.execute(longer.values(expires_at=ends))
 
 
-def _cause(change: Change, why: str, sign: int = 1) -> Cause:
+def cause(change: Change, why: str, sign: int = 1) -> Cause:
     """Return what the sessions' timelines tell of a change, or with -1 of its reversal."""
     kind = _EVENTS.get(change.kind, EventKind.LIMITS_CHANGED)
     amount = sign * int(change.amount or 0)
@@ -326,7 +326,7 @@ async def _change_sessions(work: Work, plan: Plan, cause: Cause, now: datetime) 
         )
 
 
-def _told(override_id: UUID, target: Target, change: Change) -> dict[str, Any]:
+def told(override_id: UUID, target: Target, change: Change) -> dict[str, Any]:
     """Return what the ledger keeps of an override."""
     return {
         "override": str(override_id),

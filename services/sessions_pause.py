@@ -22,10 +22,17 @@ from services.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reason of somebody who interferes with sessions: of which kind, and in their words."""
+    """The reason of somebody who interferes with sessions: of which kind, in their words, and in which incident."""
 
     category: ReasonCategory
     text: str
+    incident_id: UUID | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what events and ledger keep of it besides the words."""
+        of_incident = {} if self.incident_id is None else {"incident": str(self.incident_id)}
+        return {"category": str(self.category)} | of_incident
 
 
 Step: TypeAlias = Callable[[DeliverySession, datetime], dict[str, Any]]
@@ -95,8 +102,8 @@ async def _each(
             refused[session.id] = refusal
             continue
         refused[session.id] = None
-        told.append((session, Happening(kind, {"category": why.category} | facts)))
-        after = {"state": session.state, "category": why.category} | facts
+        told.append((session, Happening(kind, why.facts | facts)))
+        after = {"state": session.state} | why.facts | facts
         work.record(act, ("session", session.id), reason=why.text, before={"state": before}, after=after)
     if told:
         await append_to_each(work, told, at=now, actor_id=work.viewer.user_id, reason=why.text)

@@ -56,10 +56,11 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, and two overrides that were applied to them."""
+    """Somebody who sits, an override that was applied to them, and an incident that gave them time."""
 
     candidate: str
     override: str
+    incident: str
 
 
 async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
@@ -70,7 +71,9 @@ async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    return Limited(candidate, applied["override"]["id"])
+    lost = {"sessions": {"ids": [busy.session_id]}, "category": "TECHNICAL", "seconds": 30, "reason": "Power cut."}
+    incident = (await live.do("IncidentCompensate", lost, role="manager"))["incident"]["id"]
+    return Limited(candidate, applied["override"]["id"], incident)
 
 
 @dataclass
@@ -241,6 +244,31 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         },
     ),
     "OverrideReverse": ("manager", lambda w: {"id": w.limits.override, "reason": "There was no drill."}),
+    "IncidentPause": (
+        "proctor",
+        lambda w: {
+            "sessions": {"ids": [w.busy.session_id]},
+            "category": "ENVIRONMENT",
+            "reason": "The fire alarm went off.",
+        },
+    ),
+    "IncidentResume": (
+        "proctor",
+        lambda w: {
+            "sessions": {"filter": {"assignmentId": w.assignment}},
+            "category": "ENVIRONMENT",
+            "reason": "The alarm is over.",
+        },
+    ),
+    "IncidentCompensate": (
+        "manager",
+        lambda w: {
+            "sessions": {"incidentId": w.limits.incident},
+            "category": "TECHNICAL",
+            "seconds": 660,
+            "reason": "Lost 11 minutes.",
+        },
+    ),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},
