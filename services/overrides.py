@@ -53,7 +53,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One recipient, and what the override does to their limits: those of the open session, or of the next one."""
+    """One recipient, and what the override does to their limits: those of an open session, or of the next one.
+
+    Whoever has two attempts open is there twice.
+    """
 
     user: User
     before: Policy
@@ -267,22 +270,20 @@ async def _plan(work: Work, assignment: Assignment, people: Sequence[User], revi
     version = await work.session.get(EvaluationVersion, (assignment.tenant_id, assignment.evaluation_version_id))
     plain = assignments_policy.plain_rows(assignment, version, await assignments_policy.defaults_of_tenant(work))
     personal = await assignments_policy.personal_rows(work, assignment.id, ids)
-    sessions = {
-        session.user_id: session
-        for session in await _open_sessions(work, assignment.id, ids)
-        if not is_over(session, now)
-    }
+    running: dict[UUID, list[DeliverySession]] = {}
+    for session in await _open_sessions(work, assignment.id, ids):
+        if not is_over(session, now):
+            running.setdefault(session.user_id, []).append(session)
     outlooks: dict[UUID, Outlook] = {}
     affected: list[Affected] = []
     for user in people:
-        session = sessions.get(user.id)
-        if session is None:
+        if user.id not in running:
             affected.append(_next_session(user, [*plain, *personal.get(user.id, [])], revise))
-            continue
-        after = sessions_policy.outlook(session, revise(sessions_policy.rows_of(session)), now)
-        outlooks[session.id] = after
-        before = policy.from_json(session.policy)
-        affected.append(Affected(user, before, after.policy, session, session.deadline_at, after.deadline_at))
+        for session in running.get(user.id, []):
+            after = sessions_policy.outlook(session, revise(sessions_policy.rows_of(session)), now)
+            outlooks[session.id] = after
+            before = policy.from_json(session.policy)
+            affected.append(Affected(user, before, after.policy, session, session.deadline_at, after.deadline_at))
     return Plan(affected, outlooks)
 
 
