@@ -17,7 +17,17 @@ from models.base import uuid7
 from models.incidents import Incident, IncidentKind, IncidentSession
 from models.overrides import AssignmentOverride
 from models.sessions import ReasonCategory, SessionEvent, SessionState
-from services import deadlines, idempotency, incidents, incidents_loss, invitations, overrides, policy, sessions
+from services import (
+    deadlines,
+    idempotency,
+    incidents,
+    incidents_loss,
+    invitations,
+    overrides,
+    policy,
+    sessions,
+    sessions_status,
+)
 from services.idempotency import Request
 from services.incidents import MOST, Choice, Command, Filter, Listing
 from services.incidents_loss import Loss, Pause
@@ -328,6 +338,28 @@ async def test_what_was_given_can_be_taken_back_and_is_not_given_to_a_later_atte
     assert policy.from_json(second.policy).extension_seconds.value == 0
     await world.office.perform(world.system, lambda work: overrides.reverse(work, part.override_id, "A mistake."))
     assert (await _session(world, session_id)).deadline_at == before
+
+
+async def test_time_is_given_and_taken_while_the_clock_stands(world, sitting):
+    """What is taken back while a session is paused counts by its standing clock: it has no time left when it goes on."""
+    _, (invitation,) = await _issued(world, sitting.version, time_limit_seconds=600)
+    session_id = await _started(world, invitation)
+    choice, end = Choice(listed=[("it", session_id)]), (await _session(world, session_id)).deadline_at
+    early, late = world.office.shifted(9 * MINUTE), world.office.shifted(40 * MINUTE)
+    given_ = await compensate(world, choice, Loss(660), office=early)
+    begun = world.office.shifted(15 * MINUTE)
+    await pause(world, choice, office=begun)
+    await compensate(world, choice, Loss(60), office=late)
+    assert (await _session(world, session_id)).deadline_at == end + 12 * MINUTE
+    for incident in (given_, await compensate(world, choice, Loss(30), office=late)):
+        (part,) = await parts(world, incident)
+        await late.perform(world.system, lambda work, p=part: overrides.reverse(work, p.override_id, "A mistake."))
+    standing = await _session(world, session_id)
+    assert standing.deadline_at == standing.paused_at, "used up, and not before the clock was stopped"
+    await resume(world, choice, office=late)
+    after = await _session(world, session_id)
+    assert after.deadline_at == after.resumed_at
+    assert sessions_status.seconds_remaining(after, after.resumed_at) == 0
 
 
 async def test_twins_with_one_key_act_once(world, sitting):
