@@ -13,6 +13,7 @@ from resolvers import (
     authoring,
     groups,
     identity,
+    incidents,
     messages,
     nodes,
     org_units,
@@ -30,6 +31,7 @@ from schema.assignments_issue import AssignmentDraft
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import Group, OrgUnit, User
+from schema.incidents import Incident
 from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
@@ -55,6 +57,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
     "Group": _shown(groups.group, Group.of),
+    "Incident": _shown(incidents.incident, Incident.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),
     "Message": _shown(messages.message, Message.of),
     "Override": _shown(overrides.override, Override.of),

@@ -15,6 +15,8 @@ from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQ
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.incidents import IncidentsQuery
+from schema.incidents_acts import IncidentsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
@@ -56,6 +58,7 @@ Query = merge_types(
         AssignmentsQuery,
         AssignmentsIssueQuery,
         OverridesQuery,
+        IncidentsQuery,
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
@@ -80,6 +83,7 @@ Mutation = merge_types(
         AssignmentsMutation,
         AssignmentsIssueMutation,
         OverridesMutation,
+        IncidentsMutation,
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,

@@ -190,6 +190,20 @@ class StateDrift(Refusal):
         self.current_version = current_version
 
 
+class NothingChosen(Refusal):
+    """No session that the caller may see is among the chosen ones, so nothing was done."""
+
+    code = "NOTHING_CHOSEN"
+    hint = "Read the sessions again, and choose among those that are shown."
+
+
+class NothingLost(Refusal):
+    """The session lost no working time, or a pause has given all of it back already."""
+
+    code = "NOTHING_LOST"
+    hint = "Nothing has to be made up for; apply an override if more time is wanted all the same."
+
+
 class IdempotencyMismatch(Refusal):
     """The idempotency key was used before with another input."""
 

@@ -54,6 +54,7 @@ AUTHORED = (
     "service_tokens",
     "users",
     "policy_defaults",
+    "incidents",
 )
 """Tables whose references say who did something, which stays as it was said."""
 

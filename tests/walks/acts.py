@@ -56,10 +56,11 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, an override that was applied to them, and two drafts."""
+    """Somebody who sits, an override and an incident that gave them time, and two drafts."""
 
     candidate: str
     override: str
+    incident: str
     draft: str
     to_remove: str
 
@@ -74,7 +75,9 @@ async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, 
     await live.do("AccommodationUpdate", profile, role="manager")
     draft = {"name": name(), "evaluationVersionId": version}
     drafts = [await live.do("AssignmentDraftSave", draft, role="manager") for _ in range(2)]
-    return Limited(candidate, applied["override"]["id"], *(one["draft"]["id"] for one in drafts))
+    lost = {"sessions": {"ids": [busy.session_id]}, "category": "TECHNICAL", "seconds": 30, "reason": "Power cut."}
+    incident = (await live.do("IncidentCompensate", lost, role="manager"))["incident"]["id"]
+    return Limited(candidate, applied["override"]["id"], incident, *(one["draft"]["id"] for one in drafts))
 
 
 @dataclass
@@ -251,6 +254,31 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         },
     ),
     "OverrideReverse": ("manager", lambda w: {"id": w.limits.override, "reason": "There was no drill."}),
+    "IncidentPause": (
+        "proctor",
+        lambda w: {
+            "sessions": {"ids": [w.busy.session_id]},
+            "category": "ENVIRONMENT",
+            "reason": "The fire alarm went off.",
+        },
+    ),
+    "IncidentResume": (
+        "proctor",
+        lambda w: {
+            "sessions": {"filter": {"assignmentId": w.assignment}},
+            "category": "ENVIRONMENT",
+            "reason": "The alarm is over.",
+        },
+    ),
+    "IncidentCompensate": (
+        "manager",
+        lambda w: {
+            "sessions": {"incidentId": w.limits.incident},
+            "category": "TECHNICAL",
+            "seconds": 660,
+            "reason": "Lost 11 minutes.",
+        },
+    ),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},
