@@ -7,7 +7,7 @@ import strawberry
 
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
-from resolvers import activity, assignments, authoring, identity, sessions
+from resolvers import activity, assignments, authoring, identity, public_links, sessions
 from schema.access import Info, ask, says, told
 from schema.activity import Activity
 from schema.assignments_monitor import (
@@ -32,6 +32,7 @@ from services.paging import PageRequest
 
 if TYPE_CHECKING:
     from schema.authoring_evaluations import EvaluationVersion
+    from schema.public_links import PublicLink
     from schema.sessions import Session
 
 closed_set(
@@ -85,6 +86,7 @@ class Invitation(Node):
     sent_at: datetime = told("When it was sent.")
     expires_at: datetime = told("Until when it can be redeemed.")
     accepted_at: datetime | None = told("When it was redeemed; null before.")
+    is_self_declared: bool = told("True when a public link was used: nobody has proven the address.")
 
     @strawberry.field(description="Whom it invites.")
     async def candidate(self, info: Info) -> User | None:
@@ -120,6 +122,7 @@ class Invitation(Node):
             sent_at=row.sent_at,
             expires_at=row.expires_at,
             accepted_at=row.accepted_at,
+            is_self_declared=row.public_link_id is not None,
         )
 
 
@@ -185,6 +188,13 @@ class Assignment(Node):
     async def groups(self, info: Info) -> list[Group]:
         """Show the groups."""
         return [Group.of(row) for row in await assignments.groups(info.context, self.row.id)]
+
+    @ask(public_links.of_assignment, "Its public links, oldest first, with the address of each.")
+    async def public_links(self, info: Info) -> list[Annotated["PublicLink", strawberry.lazy("schema.public_links")]]:
+        """Show the public links."""
+        from schema.public_links import PublicLink  # noqa: PLC0415 - the types refer to each other
+
+        return [PublicLink.of(row) for row in await public_links.of_assignment(info.context, self.row.id)]
 
     @ask(assignments.invitations_page, "Its invitations, in the order in which they were sent.")
     async def invitations(

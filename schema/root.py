@@ -27,6 +27,7 @@ from schema.overrides import OverridesQuery
 from schema.overrides_acts import OverridesMutation
 from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
+from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
@@ -82,6 +83,7 @@ Mutation = merge_types(
         AuthoringMutation,
         AssignmentsMutation,
         AssignmentsIssueMutation,
+        PublicLinksMutation,
         OverridesMutation,
         IncidentsMutation,
         AccommodationsMutation,

@@ -288,6 +288,31 @@ class NoAttemptsLeft(Refusal):
         self.allowed = allowed
 
 
+class PublicLinkClosed(Refusal):
+    """The public link was closed."""
+
+    code = "PUBLIC_LINK_CLOSED"
+    hint = "Ask whoever gave you the link for another one."
+
+
+class PublicLinkFull(Refusal):
+    """As many people as a public link may let in have started."""
+
+    code = "PUBLIC_LINK_FULL"
+    hint = "Ask whoever gave you the link for another one."
+
+    def __init__(self, cap: int) -> None:
+        super().__init__(f"All {cap} places of this link are taken.")
+        self.cap = cap
+
+
+class AccessCodeWrong(Refusal):
+    """The access code of a public link is missing or wrong; after ten wrong ones it may be tried a minute later."""
+
+    code = "ACCESS_CODE_WRONG"
+    hint = "Read the access code again where you got the link, and type it as it stands there."
+
+
 class NotAMember(Refusal):
     """The candidate is not, or no longer, among those whom the assignment addresses."""
 

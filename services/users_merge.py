@@ -50,6 +50,7 @@ AUTHORED = (
     "evaluation_versions",
     "assignments",
     "assignment_drafts",
+    "public_links",
     "mail_templates",
     "service_tokens",
     "users",

@@ -63,6 +63,8 @@ class Limited:
     incident: str
     draft: str
     to_remove: str
+    public_link: dict[str, str]
+    to_shut: str
 
 
 async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, kept: str) -> Limited:
@@ -77,7 +79,9 @@ async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, 
     drafts = [await live.do("AssignmentDraftSave", draft, role="manager") for _ in range(2)]
     lost = {"sessions": {"ids": [busy.session_id]}, "category": "TECHNICAL", "seconds": 30, "reason": "Power cut."}
     incident = (await live.do("IncidentCompensate", lost, role="manager"))["incident"]["id"]
-    return Limited(candidate, applied["override"]["id"], incident, *(one["draft"]["id"] for one in drafts))
+    made = [await live.do("PublicLinkCreate", {"assignmentId": assignment}, role="manager") for _ in range(2)]
+    links = (made[0]["publicLink"], made[1]["publicLink"]["id"])
+    return Limited(candidate, applied["override"]["id"], incident, *(one["draft"]["id"] for one in drafts), *links)
 
 
 @dataclass
@@ -243,6 +247,17 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AssignmentDraftDelete": ("manager", lambda w: {"id": w.limits.to_remove}),
     "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
+    "PublicLinkCreate": ("manager", lambda w: {"assignmentId": w.assignment, "accessCode": "Tulip", "cap": 5}),
+    "PublicLinkClose": ("manager", lambda w: {"id": w.limits.to_shut, "reason": "Everybody came."}),
+    "PublicLinkRedeem": (
+        "nobody",
+        lambda w: {
+            "token": w.limits.public_link["address"].partition("token=")[2],
+            "displayName": "Ada Passing",
+            "email": f"{uuid4().hex}@example.org",
+            "nonce": uuid4().hex,
+        },
+    ),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
     "OverrideApply": (
         "manager",
