@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus
+from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus, TargetKind
 from models.identity import User
 from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
@@ -178,7 +178,8 @@ def _is_shown() -> ColumnElement[bool]:
         DeliverySession.assignment_id == AssignmentTarget.assignment_id,
         DeliverySession.user_id == AssignmentTarget.user_id,
     )
-    return or_(assignments_groups.still_addressed(), began.correlate(AssignmentTarget))
+    through_a_group = or_(assignments_groups.still_addressed(), began.correlate(AssignmentTarget))
+    return case((AssignmentTarget.kind != TargetKind.GROUP, literal(value=True)), else_=through_a_group)
 
 
 def _widened(page: Subquery) -> Select[Any]:
