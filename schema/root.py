@@ -15,6 +15,7 @@ from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQ
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
@@ -79,6 +80,7 @@ Mutation = merge_types(
         AuthoringMutation,
         AssignmentsMutation,
         AssignmentsIssueMutation,
+        InvitationsMutation,
         OverridesMutation,
         AccommodationsMutation,
         PolicyMutation,
