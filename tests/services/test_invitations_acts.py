@@ -11,11 +11,11 @@ from sqlalchemy import func, select
 from models.activity import Activity
 from models.assignments import Invitation, InvitationStatus
 from models.base import uuid7
-from models.messages import Message
+from models.messages import Message, MessageChange
 from models.overrides import OverrideKind
 from models.sessions import DeliverySession, SessionState
 from realtime import topics
-from services import invitations, invitations_acts, overrides
+from services import invitations, invitations_acts, messages_deliver, messages_history, overrides
 from services.overrides import Target, Wanted
 from services.overrides_rows import Change
 from services.refusals import InvalidInput, InvitationExpired, InvitationRevoked, InvitationUsed
@@ -187,3 +187,30 @@ async def test_a_link_is_copied_only_while_it_leads_somewhere_and_the_ledger_tel
             await do(world.office, world, invitations_acts.copy_link, one.id)
     with pytest.raises(InvitationExpired):
         await do(world.office.shifted(40 * DAY), world, invitations_acts.copy_link, free.id)
+
+
+async def test_the_delivery_is_that_of_the_newest_mail(world, version):
+    (sent,) = await invite(world, version)
+
+    async def state() -> MessageChange | None:
+        async with world.office.snapshot(world.system) as work:
+            found = await messages_history.deliveries(work, "invitation", [sent.id])
+        return found[sent.id].change if sent.id in found else None
+
+    async def newest() -> UUID:
+        async with world.office.snapshot(world.system) as work:
+            wanted = select(Message.id).where(Message.subject_id == sent.id).order_by(Message.id.desc())
+            return (await work.session.scalars(wanted)).first()
+
+    async def note(change) -> None:
+        message_id = await newest()
+        await world.office.perform(world.system, lambda work: messages_deliver.note(work, message_id, change))
+
+    assert await state() is None
+    await do(world.office, world, invitations_acts.resend, [sent.id], LINK)
+    assert await state() is MessageChange.QUEUED
+    for change in (MessageChange.DEFERRED, MessageChange.BOUNCED):
+        await note(change)
+        assert await state() is change
+    await do(world.office, world, invitations_acts.resend, [sent.id], LINK)
+    assert await state() is MessageChange.QUEUED
