@@ -4,8 +4,10 @@ from uuid import UUID
 
 from models.assignments import Assignment, AssignmentDraft
 from models.identity import Group
+from models.public_links import PublicLink
 from services import assignments_drafts, assignments_groups, assignments_monitor, plain
 from services import invitations as invitation_services
+from services import public_links as public_link_services
 from services.assignments_monitor import Bucket
 from services.invitations import Invited
 from services.work import Work
@@ -26,6 +28,12 @@ async def invitations(work: Work, ids: list[UUID]) -> list[Invited | None]:
 async def groups(work: Work, assignment_ids: list[UUID]) -> list[list[Group]]:
     """Return the groups that each assignment addresses, in order."""
     found = await assignments_groups.of_assignments(work, assignment_ids)
+    return [found[one] for one in assignment_ids]
+
+
+async def public_links(work: Work, assignment_ids: list[UUID]) -> list[list[PublicLink]]:
+    """Return the public links of each assignment, in order."""
+    found = await public_link_services.of_assignments(work, assignment_ids)
     return [found[one] for one in assignment_ids]
 
 

@@ -39,6 +39,7 @@ class TargetKind(StrEnum):
     EMAIL = "email"
     USER = "user_id"
     GROUP = "group_id"
+    PUBLIC_LINK = "public_link"
 
 
 class InvitationStatus(StrEnum):
@@ -148,6 +149,7 @@ class AssignmentDraft(Resource, Timed, Base):
 class Invitation(Resource, Timed, Base):
     """Permission for one person to start; `jti` is the only one of its tokens that is alive.
 
+    One with `public_link_id` was made when somebody used that link and named themselves; nobody has proven the address.
     `ordinal` counts the invitations of one person to one assignment. `nonce_hash` is the SHA-256 of the browser's
     nonce at redeem, so that a retry after a lost response finds its session again.
     """
@@ -158,6 +160,7 @@ class Invitation(Resource, Timed, Base):
         silo_key(),
         refer_within("assignment_id", "assignments"),
         refer("user_id", "users"),
+        refer_within("public_link_id", "public_links"),
         unique("assignment_id", "user_id", "ordinal"),
         unique("jti"),
         index("ix_invitations_assignment", "assignment_id", "id"),
@@ -174,4 +177,5 @@ class Invitation(Resource, Timed, Base):
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     nonce_hash: Mapped[str | None]
+    public_link_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]

@@ -1,11 +1,12 @@
 """Delivery sessions: frozen policy, the drawn paper, answers, and the events that are the stream (domain.md 6, 7)."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, text
+from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,8 +58,20 @@ class EventKind(StrEnum):
     TIME_EXTENDED = "time_extended"
     ATTEMPT_ADDED = "attempt_added"
     LIMITS_CHANGED = "limits_changed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     SUBMITTED = "submitted"
     EXPIRED = "expired"
+
+
+class ReasonCategory(StrEnum):
+    """What kind of reason somebody had who interfered with a session; a free text says more."""
+
+    ENVIRONMENT = "environment"
+    EXAMINEE = "examinee"
+    STAFF = "staff"
+    TECHNICAL = "technical"
+    OTHER = "other"
 
 
 class DeliverySession(Resource, Timed, Base):
@@ -67,7 +80,8 @@ class DeliverySession(Resource, Timed, Base):
     `policy` holds the frozen limits with the source of each value, and `policy_rows` the rows that they follow from, so
     that an override of this person is put beside them without looking at anything else again. `deadline_at` is the
     instant after which the session is over: the close of the window while it is created, the personal deadline once
-    it is active.
+    it is active. While it is paused, its clock stands at `paused_at`; `paused_seconds` is the sum of the pauses that
+    have ended, to the microsecond, and is part of the deadline already.
     """
 
     __tablename__ = "delivery_sessions"
@@ -83,6 +97,7 @@ class DeliverySession(Resource, Timed, Base):
         index("ix_delivery_sessions_assignment", "assignment_id", "id"),
         CheckConstraint(among("state", SessionState), "state"),
         CheckConstraint("(state in ('submitted', 'expired', 'terminated')) = (ended_at is not null)", "ended"),
+        CheckConstraint("(state = 'paused') = (paused_at is not null)", "paused"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
     )
 
@@ -99,7 +114,9 @@ class DeliverySession(Resource, Timed, Base):
     window_until: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
-    paused_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    paused_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
+    paused_seconds: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default="0")
     ended_at: Mapped[datetime | None]
     last_activity_at: Mapped[datetime | None]
     current_position: Mapped[int | None] = mapped_column(Integer)

@@ -11,12 +11,14 @@ from models.assignments import Assignment, AssignmentDraft
 from models.capabilities import Capability
 from resolvers.access import requires
 from resolvers.context import Context
-from services import assignments_drafts, assignments_issue, assignments_preview, invitations
+from services import assignments_drafts, assignments_issue, assignments_preview, invitations, public_links
 from services.assignments_drafts import Content
+from services.assignments_issue import Public
 from services.assignments_preview import Preview
 from services.idempotency import Answer
 from services.invitations import Invited
 from services.paging import Page, PageRequest
+from services.public_links import Wanted as PublicLinkWanted
 from services.work import Work
 
 
@@ -27,6 +29,7 @@ class Wanted:
     content: Content
     draft_id: UUID | None = None
     expected_version: int | None = None
+    public_link: PublicLinkWanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,15 @@ async def assignment_preview(context: Context, wanted: Wanted) -> Preview:
 @requires(Capability.ASSIGNMENTS_ISSUE)
 async def assignment_issue(context: Context, wanted: Wanted, key: str | None) -> Issued:
     """Issue an evaluation version to people and groups, and mail them."""
-    link = partial(invitations.link, context.house.site, context.house.tokens)
+    tokens, wanted_link = context.house.tokens, wanted.public_link
+    link = partial(invitations.link, context.house.site, tokens)
+    public = None if wanted_link is None else Public(wanted_link, tokens.secret_for(public_links.CODES))
 
     async def act(work: Work) -> Answer:
         content = wanted.content
         if wanted.draft_id is not None:
             content = await assignments_drafts.take(work, wanted.draft_id, wanted.expected_version)
-        return await assignments_issue.issue(work, content.terms, content.recipients, link)
+        return await assignments_issue.issue(work, content.terms, content.recipients, link, public)
 
     answer = await context.write("assignmentIssue", key, asdict(wanted), act)
     row = await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))

@@ -23,6 +23,8 @@ TOLD_TO_CANDIDATES = frozenset(
         EventKind.TIME_EXTENDED,
         EventKind.ATTEMPT_ADDED,
         EventKind.LIMITS_CHANGED,
+        EventKind.PAUSED,
+        EventKind.RESUMED,
         EventKind.SUBMITTED,
         EventKind.EXPIRED,
     }

@@ -9,7 +9,7 @@ import strawberry
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
 from models.messages import MessageChange
-from resolvers import activity, assignments, authoring, identity, messages, sessions
+from resolvers import activity, assignments, authoring, identity, messages, public_links, sessions
 from resolvers.context import Context
 from schema import messages as _  # noqa: F401 - describes the enum used here
 from schema.access import Info, Requires, alone, ask, says, told
@@ -38,6 +38,7 @@ from services.paging import PageRequest
 
 if TYPE_CHECKING:
     from schema.authoring_evaluations import EvaluationVersion
+    from schema.public_links import PublicLink
     from schema.sessions import Session
 
 closed_set(
@@ -110,6 +111,7 @@ class Invitation(Node):
     sent_at: datetime = told("When it was sent.")
     expires_at: datetime = told("Until when it can be redeemed.")
     accepted_at: datetime | None = told("When it was redeemed; null before.")
+    is_self_declared: bool = told("True when a public link was used: nobody has proven the address.")
 
     @strawberry.field(description="Whom it invites.")
     async def candidate(self, info: Info) -> User | None:
@@ -154,6 +156,7 @@ class Invitation(Node):
             sent_at=row.sent_at,
             expires_at=row.expires_at,
             accepted_at=row.accepted_at,
+            is_self_declared=row.public_link_id is not None,
         )
 
 
@@ -192,6 +195,17 @@ class Assignment(Node):
         """Resolve the limits."""
         return Limits.of(await assignments.policy(info.context, self.row))
 
+    @strawberry.field(
+        description="The limits that a session of one recipient gets which is made now, what is personal included; "
+        "null for who is no recipient."
+    )
+    async def limits_for(
+        self, info: Info, user_id: Annotated[strawberry.ID, says("Global id of the person.")]
+    ) -> Limits | None:
+        """Resolve one person's limits."""
+        found = await assignments.policy_of_person(info.context, self.row.id, looked_for("User", user_id))
+        return found and Limits.of(found)
+
     @strawberry.field(description="How strictly it is supervised.")
     async def security_level(self, info: Info) -> SecurityLevel:
         """Derive the level."""
@@ -208,6 +222,13 @@ class Assignment(Node):
     async def groups(self, info: Info) -> list[Group]:
         """Show the groups."""
         return [Group.of(row) for row in await assignments.groups(info.context, self.row.id)]
+
+    @ask(public_links.of_assignment, "Its public links, oldest first, with the address of each.")
+    async def public_links(self, info: Info) -> list[Annotated["PublicLink", strawberry.lazy("schema.public_links")]]:
+        """Show the public links."""
+        from schema.public_links import PublicLink  # noqa: PLC0415 - the types refer to each other
+
+        return [PublicLink.of(row) for row in await public_links.of_assignment(info.context, self.row.id)]
 
     @ask(assignments.invitations_page, "Its invitations, in the order in which they were sent.")
     async def invitations(

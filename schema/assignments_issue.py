@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import strawberry
 
 from models.assignments import AssignmentDraft as DraftRow
-from models.assignments import TargetKind
 from resolvers import assignments_issue, authoring, identity
 from resolvers.assignments_issue import Issued, IssuedRow, Wanted
 from schema.access import Info, act, ask, preview, says, told
@@ -19,6 +18,7 @@ from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.policy import FeedbackMode, Limits, SecurityLevel
 from schema.problems import Problem, Refused, attempt, problem_of
+from schema.public_links import PublicLinkInput
 from schema.users_acts import KEY
 from services import security
 from services.assignments_drafts import Content, terms_of
@@ -41,17 +41,6 @@ closed_set(
         WarningKind.WINDOW_SHORTER_THAN_LIMIT: "The window is shorter than the time limit.",
         WarningKind.NO_DEADLINE: "The window does not close.",
         WarningKind.ALREADY_ISSUED: "Some of the people have an active assignment of the same version.",
-    },
-)
-
-closed_set(
-    TargetKind,
-    "RecipientKind",
-    "How a recipient was named.",
-    {
-        TargetKind.EMAIL: "By an e-mail address.",
-        TargetKind.USER: "As a person of the tenant.",
-        TargetKind.GROUP: "As a group.",
     },
 )
 
@@ -210,13 +199,17 @@ class AssignmentIssueInput(AssignmentTermsInput):
         default=None,
     )
     expected_version: int | None = told("Version of the draft that was looked at; any when left out.", default=None)
+    public_link: PublicLinkInput | None = told(
+        "A public link to make along with it; then no recipients are needed.", default=None
+    )
     idempotency_key: str | None = told(KEY, default=None)
 
     def wanted(self) -> Wanted:
         """Return what is to be issued as the service reads it; refuse a draft with something beside it."""
         content = self.content()
+        public = None if self.public_link is None else self.public_link.plain()
         if self.draft_id is None:
-            return Wanted(content)
+            return Wanted(content, public_link=public)
         if content != Content(Terms(), []):
             raise InvalidInput(
                 "A draft is issued as it was saved.",
@@ -224,7 +217,7 @@ class AssignmentIssueInput(AssignmentTermsInput):
                 hint="Save the changes with assignmentDraftSave first, or leave out `draftId`.",
             )
         draft_id = local_id("AssignmentDraft", self.draft_id, path=["draftId"])
-        return Wanted(content, draft_id, self.expected_version)
+        return Wanted(content, draft_id, self.expected_version, public)
 
 
 @strawberry.input(description="A draft to keep.")

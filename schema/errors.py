@@ -30,10 +30,14 @@ from schema.executor import PlanningExecutor
 from schema.guard import Known, QueryGuard, known_operation, refused_early, told_cost
 from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind, seconds_for
 from schema.straight import straight
+from services.driver import is_away
 from services.refusals import BadUserInput, Forbidden, Refusal
 
 CLIENT_FAULT = "BAD_USER_INPUT"
 SERVER_FAULT = "INTERNAL"
+UNAVAILABLE = "UNAVAILABLE"
+RETRY_AFTER_MS = 2_000
+"""How long a client may wait before it tries again while the database is away."""
 _MALFORMED = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
 _OWN_FIELDS = frozenset({"message", "path", "advice"})
 
@@ -68,6 +72,20 @@ def internal(error: BaseException, *, operation: str | None) -> GraphQLError:
     )
 
 
+def unavailable(error: BaseException, *, operation: str | None) -> GraphQLError:
+    """Log in a line that the database was away, and return the error that asks for another try."""
+    _log.warning("graphql.unavailable", operation=operation, cause=type(error).__name__)
+    return GraphQLError(
+        "The database does not answer at the moment.",
+        extensions={
+            "code": UNAVAILABLE,
+            "classification": UNAVAILABLE,
+            "hint": "Try again in a moment; repeat a mutation with the same idempotencyKey.",
+            "retryAfterMs": RETRY_AFTER_MS,
+        },
+    )
+
+
 def masked(error: GraphQLError, *, operation: str | None) -> GraphQLError:
     """Return `error` as a client may see it; an error that was masked before is returned unchanged."""
     if "classification" in (error.extensions or {}):
@@ -82,7 +100,7 @@ def masked(error: GraphQLError, *, operation: str | None) -> GraphQLError:
     if cause is None or (error.path is None and isinstance(cause, _MALFORMED) and _is_about_input(error)):
         blank = BadUserInput(error.message)
         return _rewritten(error, error.message, extensions_of(blank) | (error.extensions or {}), None)
-    hidden = internal(cause, operation=operation)
+    hidden = unavailable(cause, operation=operation) if is_away(cause) else internal(cause, operation=operation)
     return _rewritten(error, hidden.message, hidden.extensions or {}, None)
 
 

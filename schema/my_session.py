@@ -20,7 +20,7 @@ from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
 from schema.question_content import QuestionContent, show_content
 from schema.responses import Response, ResponseInput
-from services import deadlines, markdown, sessions_status
+from services import markdown, sessions_status
 from services import policy as policies
 from services.content_kinds import QuestionKind
 from services.policy import FeedbackMode, Policy, bounded
@@ -162,8 +162,10 @@ class MySession:
     started_at: datetime | None = told("When the clock was started; null before.")
     ended_at: datetime | None = told("When it was handed in, or its time ended; null before.")
     deadline_at: datetime | None = told(
-        "When the time ends: the close of the window before the start, the personal deadline after it; null without.",
+        "When the time ends: the close of the window before the start, the personal deadline after it; null without. "
+        "While the session is paused, the one of the beginning of the pause: resuming moves it by the pause.",
     )
+    paused_at: datetime | None = told("Since when it is paused; null while it is not.")
     item_count: int = told("How many items the paper has.")
     answered_count: int = told("How many of them are answered.")
 
@@ -178,12 +180,13 @@ class MySession:
         """Tell the time."""
         return await sessions.clock(info.context)
 
-    @strawberry.field(description="Whole seconds to the deadline, never below 0; null while no clock runs.")
+    @strawberry.field(
+        description="Whole seconds that are left, never below 0; a pause leaves them as they are. Null before "
+        "the start, after the end and without a limit."
+    )
     async def seconds_remaining(self, info: Info) -> int | None:
         """Tell how much time is left."""
-        if self.row.state != SessionState.ACTIVE:
-            return None
-        return deadlines.seconds_remaining(self.row.deadline_at, await sessions.clock(info.context))
+        return sessions_status.seconds_remaining(self.row, await sessions.clock(info.context))
 
     @strawberry.field(description="The limits of this session.")
     def policy(self) -> MyPolicy:
@@ -220,6 +223,7 @@ class MySession:
             started_at=row.started_at,
             ended_at=row.ended_at,
             deadline_at=row.deadline_at,
+            paused_at=row.paused_at,
             item_count=row.item_count,
             answered_count=row.answered_count,
         )

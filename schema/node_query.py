@@ -9,9 +9,11 @@ import strawberry
 from resolvers import (
     activity,
     assignments,
+    assignments_issue,
     authoring,
     groups,
     identity,
+    incidents,
     messages,
     nodes,
     org_units,
@@ -25,9 +27,11 @@ from resolvers.nodes import Find
 from schema.access import Info, ask, says
 from schema.activity import Activity
 from schema.assignments import Assignment, Invitation
+from schema.assignments_issue import AssignmentDraft
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import Group, OrgUnit, User
+from schema.incidents import Incident
 from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
@@ -49,9 +53,11 @@ def _shown(find: Callable[[Context, UUID], Awaitable[Any]], show: Callable[[Any]
 KINDS: Final[dict[str, Find[Node]]] = {
     "Activity": _shown(activity.activity_row, Activity.of),
     "Assignment": _shown(assignments.assignment, Assignment.of),
+    "AssignmentDraft": _shown(assignments_issue.draft, AssignmentDraft.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
     "Group": _shown(groups.group, Group.of),
+    "Incident": _shown(incidents.incident, Incident.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),
     "Message": _shown(messages.message, Message.of),
     "Override": _shown(overrides.override, Override.of),

@@ -177,7 +177,9 @@ class OverridePreview:
     affected_count: int = told("How many recipients of the assignment it is for.")
     immediate_count: int = told("How many of them sit at this moment, so that their session changes at once.")
     requires_high_stakes_confirmation: bool = told("True when `overrideApply` wants `isHighStakesConfirmed`.")
-    effects: list[OverrideEffect] = told(f"The recipients by e-mail address, the first {MOST_SHOWN}.")
+    effects: list[OverrideEffect] = told(
+        f"The recipients by e-mail address, the first {MOST_SHOWN}; each open attempt has an entry of its own."
+    )
     problems: list[Problem] = told("Why it would be refused; empty when it would not.")
 
     @classmethod
@@ -185,8 +187,8 @@ class OverridePreview:
         """Show a plan."""
         affected: Sequence[Affected] = () if plan is None else plan.affected
         return cls(
-            affected_count=len(affected),
-            immediate_count=sum(one.session is not None for one in affected),
+            affected_count=len({one.user.id for one in affected}),
+            immediate_count=len({one.user.id for one in affected if one.session is not None}),
             requires_high_stakes_confirmation=plan is not None and plan.is_high_stakes,
             effects=[OverrideEffect.of(one) for one in affected[:MOST_SHOWN]],
             problems=problems,

@@ -15,6 +15,8 @@ from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQ
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
+from schema.incidents import IncidentsQuery
+from schema.incidents_acts import IncidentsMutation
 from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
@@ -26,6 +28,7 @@ from schema.overrides import OverridesQuery
 from schema.overrides_acts import OverridesMutation
 from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
+from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
@@ -57,6 +60,7 @@ Query = merge_types(
         AssignmentsQuery,
         AssignmentsIssueQuery,
         OverridesQuery,
+        IncidentsQuery,
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
@@ -81,7 +85,9 @@ Mutation = merge_types(
         AssignmentsMutation,
         AssignmentsIssueMutation,
         InvitationsMutation,
+        PublicLinksMutation,
         OverridesMutation,
+        IncidentsMutation,
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,

@@ -1,6 +1,6 @@
 """The closed sets of sessions and submissions, for staff and candidates alike."""
 
-from models.sessions import SessionState
+from models.sessions import ReasonCategory, SessionState
 from models.submissions import ItemState, Outcome, SubmissionCause
 from schema.enums import closed_set
 from services.sessions import SessionOrder
@@ -34,6 +34,19 @@ closed_set(
         DisplayStatus.SUBMITTED: "Handed in by the candidate.",
         DisplayStatus.EXPIRED: "The time is over.",
         DisplayStatus.TERMINATED: "Ended by a proctor.",
+    },
+)
+
+closed_set(
+    ReasonCategory,
+    "ReasonCategory",
+    "What kind of reason somebody had who interfered with a session.",
+    {
+        ReasonCategory.ENVIRONMENT: "The room or the building, such as a fire alarm or noise.",
+        ReasonCategory.EXAMINEE: "The candidate, such as an illness.",
+        ReasonCategory.STAFF: "Those who run the assessment.",
+        ReasonCategory.TECHNICAL: "Power, network or devices.",
+        ReasonCategory.OTHER: "Anything else; the text says what.",
     },
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -18,8 +19,8 @@ from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
 from schema.shown import enum_from, id_from, read_from, show
-from services import deadlines, sessions_status
 from services import policy as policies
+from services import sessions_status
 from services.paging import PageRequest
 from services.sessions import Filter, SessionOrder, SortedBy
 from services.sessions_status import DisplayStatus
@@ -29,17 +30,19 @@ if TYPE_CHECKING:
     from schema.submissions import Submission
 
 
+_WITH_A_CLOCK = frozenset({SessionState.ACTIVE, SessionState.PAUSED})
+
+
 async def _statuses(context: Context, shown: Sequence["Session"]) -> list[DisplayStatus]:
     now = await sessions.clock(context)
     return [sessions_status.status_of(one.row, now) for one in shown]
 
 
 async def _remaining(context: Context, shown: Sequence["Session"]) -> list[int | None]:
-    now = await sessions.clock(context) if any(one.row.state == SessionState.ACTIVE for one in shown) else None
-    return [
-        deadlines.seconds_remaining(one.row.deadline_at, now) if now and one.row.state == SessionState.ACTIVE else None
-        for one in shown
-    ]
+    if not any(one.row.state in _WITH_A_CLOCK for one in shown):
+        return [None] * len(shown)
+    now = await sessions.clock(context)
+    return [sessions_status.seconds_remaining(one.row, now) for one in shown]
 
 
 async def _candidates(context: Context, shown: Sequence["Session"]) -> list[User | None]:
@@ -74,8 +77,11 @@ class Session(Node):
     created_at: datetime = told("When the invitation was redeemed.")
     started_at: datetime | None = told("When the candidate started the clock; null before.")
     deadline_at: datetime | None = told(
-        "When it ends: the close of the window before the start, the personal deadline after it; null without.",
+        "When it ends: the close of the window before the start, the personal deadline after it; null without. While "
+        "it is paused, the one of the beginning of the pause: resuming moves it by the pause.",
     )
+    paused_at: datetime | None = told("Since when it is paused, and where its clock stands; null while it is not.")
+    paused_seconds: Decimal = told("How long it was paused before, in seconds to the microsecond.")
     ended_at: datetime | None = told("When it ended; of an expired one this is its deadline. Null before.")
     item_count: int = told("Items of the paper.")
     answered_count: int = told("Items answered.")
@@ -93,7 +99,10 @@ class Session(Node):
         """Tell the status as of this operation."""
         return await alone(_statuses, info, self)
 
-    @strawberry.field(description="Whole seconds to the deadline, never below 0; null while no clock runs.")
+    @strawberry.field(
+        description="Whole seconds that are left, never below 0; a pause leaves them as they are. Null before "
+        "the start, after the end and without a limit."
+    )
     @together(_remaining)
     async def seconds_remaining(self, info: Info) -> int | None:
         """Tell how much time is left."""

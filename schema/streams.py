@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncGenerator, Hashable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models.sessions import EventKind
+from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
 from resolvers.context import Context
+from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
 from schema.enums import closed_set
 from schema.nodes import local_id
@@ -39,6 +41,8 @@ closed_set(
         EventKind.TIME_EXTENDED: "The candidate was given more time.",
         EventKind.ATTEMPT_ADDED: "The candidate was given further attempts.",
         EventKind.LIMITS_CHANGED: "Another limit of the session was changed.",
+        EventKind.PAUSED: "Somebody stopped the clock.",
+        EventKind.RESUMED: "Somebody let the clock run again.",
         EventKind.SUBMITTED: "The candidate handed in.",
         EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
     },
@@ -156,6 +160,23 @@ class LimitsChanged(LimitEvent):
     """Changed."""
 
 
+@strawberry.type(description="Somebody stopped the clock: nothing is taken in, and no time passes.")
+class SessionPaused(SessionEvent):
+    """Paused."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
+
+
+@strawberry.type(description="Somebody let the clock run again. The end moved by the pause.")
+class SessionResumed(SessionEvent):
+    """Resumed."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
+    paused_seconds: Decimal = told("How long the clock stood still, in seconds to the microsecond.")
+    deadline_before: datetime | None = told("When the session would have ended; null when it has no end.")
+    deadline_after: datetime | None = told("When it ends now; null when it has no end.")
+
+
 @strawberry.type(description="The candidate handed in.")
 class SessionSubmitted(SessionEvent):
     """Submitted."""
@@ -180,6 +201,8 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
     EventKind.TIME_EXTENDED: TimeExtended,
     EventKind.ATTEMPT_ADDED: AttemptAdded,
     EventKind.LIMITS_CHANGED: LimitsChanged,
+    EventKind.PAUSED: SessionPaused,
+    EventKind.RESUMED: SessionResumed,
     EventKind.SUBMITTED: SessionSubmitted,
     EventKind.EXPIRED: SessionExpired,
 }
@@ -194,7 +217,11 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
-    if issubclass(shown, LimitEvent):
+    if shown in {SessionPaused, SessionResumed}:
+        facts["category"] = ReasonCategory(row.payload["category"])
+    if shown is SessionResumed:
+        facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
+    if issubclass(shown, LimitEvent | SessionResumed):
         facts |= {key: instant(row.payload[key]) for key in ("deadline_before", "deadline_after")}
     if shown in {TimeExtended, AttemptAdded}:
         fact = "seconds" if shown is TimeExtended else "attempts"

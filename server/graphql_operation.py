@@ -15,7 +15,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from schema.errors import SERVER_FAULT, EvaliumSchema, formatted, internal
+from schema.errors import SERVER_FAULT, UNAVAILABLE, EvaliumSchema, formatted, internal
 from schema.guard import Known, allow_introspection, is_known_query
 from schema.guard_deadline import DeadlineExceeded, running_kind
 from schema.sharing import encodable
@@ -24,9 +24,9 @@ from server.graphql_live import answered
 from server.live import Principal
 from server.persisted import Documents
 from server.sharing import SharedAnswers
+from services.driver import uninterrupted
 from services.refusals import BadUserInput, Refusal, Unauthenticated
 from services.viewer import Viewer
-from services.work import uninterrupted
 
 T = TypeVar("T")
 
@@ -329,7 +329,7 @@ def _answer(result: ExecutionResult, request: GraphQLRequest) -> Answer:
         body = orjson.dumps(({"data": encodable(result.data)} if was_executed else {}) | payload)
     except TypeError as error:
         return _fault(error, request)
-    is_fault = any(_code(one) == SERVER_FAULT for one in shown)
+    is_fault = any(_code(one) in {SERVER_FAULT, UNAVAILABLE} for one in shown)
     return Answer(body, shown, was_executed, is_fault, _problem(result.data))
 
 

@@ -44,11 +44,11 @@ def routes(operations: Operations, authenticate: Authenticate, front_end: str | 
 def _shown(request: Request, front_end: str | None) -> Response:
     """Show the button. It reads and changes nothing, and gives the browser what it is known by later."""
     token = request.query_params.get("token", "")
-    if len(token) > _LONGEST or not _TOKEN.fullmatch(token):
+    if not is_token(token):
         return page(invitations_pages.mangled_page(), 400)
     if front_end is None:
         return page(invitations_pages.nowhere_page())
-    response = page(invitations_pages.button_page(token), leads_to=_origin(front_end))
+    response = page(invitations_pages.button_page(token), leads_to=origin(front_end))
     if cookie_of(request, BROWSER, NONCE) is None:
         _remember(response, request, secrets.token_urlsafe(32))
     return response
@@ -65,14 +65,14 @@ def _redeemed(front_end: str | None) -> Callable[[Doors, Request], Awaitable[Res
         if not outcome.is_done:
             told = invitations_pages.refused_page(outcome.message, outcome.hint)
             return page(told, outcome.status, outcome.headers)
-        response = RedirectResponse(f"{front_end}#{_handed(outcome.payload)}", 303, PAGE_HEADERS)
+        response = RedirectResponse(f"{front_end}#{handed(outcome.payload)}", 303, PAGE_HEADERS)
         _remember(response, request, nonce)
         return response
 
     return answer
 
 
-def _handed(payload: dict[str, Any]) -> str:
+def handed(payload: dict[str, Any]) -> str:
     """Return what the front end is given."""
     return urlencode({"sessionToken": payload["sessionToken"], "expiresAt": payload["expiresAt"]})
 
@@ -81,6 +81,12 @@ def _remember(response: Response, request: Request, nonce: str) -> None:
     set_cookie(response, request, BROWSER, nonce, _DAY, path=PATH, strict=False)
 
 
-def _origin(address: str) -> str:
+def is_token(text: str) -> bool:
+    """Tell whether a text has the form of a token."""
+    return len(text) <= _LONGEST and _TOKEN.fullmatch(text) is not None
+
+
+def origin(address: str) -> str:
+    """Return the origin of an address."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"

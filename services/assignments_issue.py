@@ -1,6 +1,7 @@
 """Issuing: an assignment, its recipients, their invitations and their mails, in one transaction (domain.md 5)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,10 +9,11 @@ from uuid import UUID
 from models.assignments import Assignment, AssignmentGroup, AssignmentTarget, Invitation
 from models.base import uuid7
 from realtime import topics
-from services import assignments_mail, assignments_recipients, assignments_terms, invitations, setwise
+from services import assignments_mail, assignments_recipients, assignments_terms, invitations, public_links, setwise
 from services.assignments_recipients import Addressed, Recipient, Resolved, Row
 from services.assignments_terms import Terms
 from services.idempotency import Answer
+from services.public_links import Wanted
 from services.refusals import InvalidInput, Refusal
 from services.work import Work
 
@@ -19,24 +21,38 @@ Link = Callable[[Invitation], str]
 """From an invitation to the address that a mail leads to."""
 
 
-async def issue(work: Work, terms: Terms, given: Sequence[Recipient], link: Link | None = None) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A public link to make along with an assignment, and the key of its access code's hash."""
+
+    wanted: Wanted
+    key: bytes
+
+
+async def issue(
+    work: Work, terms: Terms, given: Sequence[Recipient], link: Link | None = None, public: Public | None = None
+) -> Answer:
     """Issue an evaluation version to people and groups, and answer for each row, in order.
 
     Those who cannot be invited are reported and the others are issued; when nobody can be, nothing is. Addresses
     that nobody has yet become people without any role. With `link`, which makes an invitation's address, each of those
-    invited is mailed. A fixed number of statements, whoever is invited.
+    invited is mailed. With `public`, it has a public link too, and needs no recipients. A fixed number of statements,
+    whoever is invited.
     """
     now = await work.now()
     assignment, version = await assignments_terms.made(work, terms, now)
-    if not given:
+    if not given and public is None:
         raise InvalidInput("There are no recipients.", path=["recipients"], hint="Name people, addresses or groups.")
     rows = await assignments_recipients.look(work, given)
-    assignments_recipients.require_somebody(given, rows)
+    if given:
+        assignments_recipients.require_somebody(given, rows)
     rows = await assignments_recipients.create(work, rows)
     work.session.add(assignment)
     await work.session.flush()
     groups = [{"assignment_id": assignment.id, "group_id": row.group_id} for row in rows if isinstance(row, Addressed)]
     await setwise.insert(work, AssignmentGroup, [{**one, "org_unit_id": assignment.org_unit_id} for one in groups])
+    if public is not None:
+        await public_links.add(work, assignment, public.wanted, public.key)
     people = assignments_recipients.people_of(rows)
     ids = await invite(work, assignment, people, now)
     if link is not None and ids:

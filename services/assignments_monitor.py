@@ -37,7 +37,7 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.identity import User
 from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
-from services import assignments_groups, assignments_policy, deadlines, invitations, plain, sessions_status
+from services import assignments_groups, assignments_policy, invitations, plain, sessions_status
 from services.invitations import Invited
 from services.paging import Listing, Order, Page, PageRequest, listed
 from services.prepared import Forms, given
@@ -113,10 +113,8 @@ class Row:
 
     @property
     def seconds_remaining(self) -> int | None:
-        """Whole seconds to the personal deadline of a running attempt, never negative; None when no clock runs."""
-        if self.session is None or self.session.state != SessionState.ACTIVE:
-            return None
-        return deadlines.seconds_remaining(self.session.deadline_at, self.as_of)
+        """Whole seconds that the candidate has left, never negative; None before the start and after the end."""
+        return None if self.session is None else sessions_status.seconds_remaining(self.session, self.as_of)
 
 
 async def rows(

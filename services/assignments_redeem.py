@@ -65,7 +65,14 @@ async def redeem(work: Work, claims: Claims, nonce: str) -> Answer:
     if _is_retry(invitation, claims, nonce_hash, now):
         return {"session_id": str(invitation.session_id)}
     _check_invitation(case, claims)
-    limits = policy.resolve(case.rows)
+    session = await begin(work, case, nonce_hash, now)
+    _tell(work, case, session)
+    return {"session_id": str(session.id)}
+
+
+async def begin(work: Work, case: Case, nonce_hash: str, now: datetime) -> DeliverySession:
+    """Burn an invitation that is good and make its session; refuse what window, person and attempts do not allow."""
+    invitation, limits = case.invitation, policy.resolve(case.rows)
     _check_window(case, limits, now)
     if case.user.status == UserStatus.SUSPENDED or not case.is_target:
         raise NotAMember("This assessment is not, or no longer, addressed to you.")
@@ -87,8 +94,7 @@ async def redeem(work: Work, claims: Claims, nonce: str) -> Answer:
         grace_seconds=limits.network_grace_seconds.value,
     )
     invitation.session_id = session.id
-    _tell(work, case, session)
-    return {"session_id": str(session.id)}
+    return session
 
 
 def session_token(tokens: Tokens, session: DeliverySession) -> tuple[str, datetime]:
@@ -126,18 +132,22 @@ async def _behind_locks(work: Work, claims: Claims) -> Case:
         raise invitations.unknown()
     candidate_lock = f"candidate/{claims.tenant_id}/{named.assignment_id}/{named.user_id}"
     await work.lock(candidate_lock, shared=[overrides.limits_lock(claims.tenant_id, named.assignment_id)])
-    session = work.session
+    return await case_of(work, claims.subject, named.assignment_id, named.user_id)
+
+
+async def case_of(work: Work, invitation_id: UUID, assignment_id: UUID, user_id: UUID) -> Case:
+    """Read what redeeming an invitation decides on, and keep it from changing; its locks are held."""
     used = select(func.count()).where(
-        DeliverySession.assignment_id == named.assignment_id,
-        DeliverySession.user_id == named.user_id,
+        DeliverySession.assignment_id == assignment_id,
+        DeliverySession.user_id == user_id,
     )
     is_target = exists().where(
-        AssignmentTarget.assignment_id == named.assignment_id,
-        AssignmentTarget.user_id == named.user_id,
+        AssignmentTarget.assignment_id == assignment_id,
+        AssignmentTarget.user_id == user_id,
         assignments_groups.still_addressed(),
     )
     rows = (
-        await session.execute(
+        await work.session.execute(
             select(
                 Invitation,
                 Assignment,
@@ -149,13 +159,13 @@ async def _behind_locks(work: Work, claims: Claims) -> Case:
             .join(Assignment, Assignment.id == Invitation.assignment_id)
             .join(EvaluationVersion, EvaluationVersion.id == Assignment.evaluation_version_id)
             .join(User, User.id == Invitation.user_id)
-            .where(Invitation.id == claims.subject)
+            .where(Invitation.id == invitation_id)
             .with_for_update(read=True, of=[Invitation, Assignment, User])
         )
     ).one()
     defaults = await assignments_policy.defaults_of_tenant(work)
     plain = assignments_policy.plain_rows(rows.Assignment, rows.EvaluationVersion, defaults)
-    personal = (await assignments_policy.personal_rows(work, named.assignment_id, [named.user_id])).get(named.user_id)
+    personal = (await assignments_policy.personal_rows(work, assignment_id, [user_id])).get(user_id)
     limits = [*plain, *(personal or [])]
     return Case(rows.Invitation, rows.Assignment, rows.EvaluationVersion, rows.User, rows.is_target, rows.used, limits)
 

@@ -1,4 +1,4 @@
-"""When a session's time is over (domain.md section 5, "Time"). Seconds are whole; instants are aware and exact."""
+"""When a session's time is over (domain.md section 5, "Time"). Limits are whole seconds, instants exact."""
 
 import math
 from dataclasses import dataclass
@@ -32,18 +32,28 @@ class Limits:
 
 
 def deadline(
-    limits: Limits, *, started_at: datetime, window_until: datetime | None, paused_seconds: int = 0
+    limits: Limits, *, started_at: datetime, window_until: datetime | None, paused_seconds: Decimal | int = 0
 ) -> datetime | None:
     """Return `min(started_at + my_limit + paused, window_end + added + paused)`; None when neither bound exists.
 
     Example of the rule: a window until 11:00, 60 minutes, multiplier 1.5, started at 10:20, ends at 11:30.
     """
-    mine, paused = limits.my_limit_seconds, timedelta(seconds=paused_seconds)
+    mine, paused = limits.my_limit_seconds, span(paused_seconds)
     by_limit = None if mine is None else started_at + timedelta(seconds=mine) + paused
     if window_until is None:
         return by_limit
     by_window = window_until + timedelta(seconds=limits.added_seconds) + paused
     return by_window if by_limit is None else min(by_limit, by_window)
+
+
+def span(seconds: Decimal | int) -> timedelta:
+    """Return a number of seconds as a span, exact to the microsecond, which is as exact as an instant is."""
+    return timedelta(microseconds=int(seconds * 1_000_000))
+
+
+def seconds_of(length: timedelta) -> Decimal:
+    """Return a span as a number of seconds, exact to the microsecond."""
+    return Decimal(length // timedelta(microseconds=1)).scaleb(-6)
 
 
 def seconds_remaining(deadline_at: datetime | None, as_of: datetime) -> int | None:

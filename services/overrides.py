@@ -53,7 +53,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One recipient, and what the override does to their limits: those of the open session, or of the next one."""
+    """One recipient, and what the override does to their limits: those of an open session, or of the next one.
+
+    Whoever has two attempts open is there twice.
+    """
 
     user: User
     before: Policy
@@ -124,9 +127,9 @@ async def apply(work: Work, wanted: Wanted, reason: str, *, is_high_stakes_confi
         )
     )
     await work.session.flush()
-    told = _told(override_id, wanted.target, change) | {"valid_until": _written(wanted.valid_until)}
-    work.record("override.applied", ("assignment", assignment.id), reason=why, after=told)
-    await _change_sessions(work, plan, _cause(change, why), now)
+    facts = told(override_id, wanted.target, change) | {"valid_until": _written(wanted.valid_until)}
+    work.record("override.applied", ("assignment", assignment.id), reason=why, after=facts)
+    await _change_sessions(work, plan, cause(change, why), now)
     if change.kind is OverrideKind.WINDOW_UNTIL:
         await _keep_invitations_alive(work, assignment.id, plan, now)
     return {"override": str(override_id), "sessions": [str(session_id) for session_id in plan.outlooks]}
@@ -164,11 +167,11 @@ async def reverse(work: Work, override_id: UUID, reason: str) -> Answer:
     )
     work.session.add(reversal)
     await work.session.flush()
-    told = _told(reversal.id, target, change)
+    facts = told(reversal.id, target, change)
     work.record(
-        "override.reversed", ("assignment", assignment.id), reason=why, before=told | {"override": str(found.id)}
+        "override.reversed", ("assignment", assignment.id), reason=why, before=facts | {"override": str(found.id)}
     )
-    await _change_sessions(work, plan, _cause(change, why, sign=-1), now)
+    await _change_sessions(work, plan, cause(change, why, sign=-1), now)
     return {"override": str(reversal.id), "sessions": [str(session_id) for session_id in plan.outlooks]}
 
 
@@ -267,22 +270,20 @@ async def _plan(work: Work, assignment: Assignment, people: Sequence[User], revi
     version = await work.session.get(EvaluationVersion, (assignment.tenant_id, assignment.evaluation_version_id))
     plain = assignments_policy.plain_rows(assignment, version, await assignments_policy.defaults_of_tenant(work))
     personal = await assignments_policy.personal_rows(work, assignment.id, ids)
-    sessions = {
-        session.user_id: session
-        for session in await _open_sessions(work, assignment.id, ids)
-        if not is_over(session, now)
-    }
+    running: dict[UUID, list[DeliverySession]] = {}
+    for session in await _open_sessions(work, assignment.id, ids):
+        if not is_over(session, now):
+            running.setdefault(session.user_id, []).append(session)
     outlooks: dict[UUID, Outlook] = {}
     affected: list[Affected] = []
     for user in people:
-        session = sessions.get(user.id)
-        if session is None:
+        if user.id not in running:
             affected.append(_next_session(user, [*plain, *personal.get(user.id, [])], revise))
-            continue
-        after = sessions_policy.outlook(session, revise(sessions_policy.rows_of(session)), now)
-        outlooks[session.id] = after
-        before = policy.from_json(session.policy)
-        affected.append(Affected(user, before, after.policy, session, session.deadline_at, after.deadline_at))
+        for session in running.get(user.id, []):
+            after = sessions_policy.outlook(session, revise(sessions_policy.rows_of(session)), now)
+            outlooks[session.id] = after
+            before = policy.from_json(session.policy)
+            affected.append(Affected(user, before, after.policy, session, session.deadline_at, after.deadline_at))
     return Plan(affected, outlooks)
 
 
@@ -304,7 +305,7 @@ async def _keep_invitations_alive(work: Work, assignment_id: UUID, plan: Plan, n
         await work.session.execute(longer.values(expires_at=ends))
 
 
-def _cause(change: Change, why: str, sign: int = 1) -> Cause:
+def cause(change: Change, why: str, sign: int = 1) -> Cause:
     """Return what the sessions' timelines tell of a change, or with -1 of its reversal."""
     kind = _EVENTS.get(change.kind, EventKind.LIMITS_CHANGED)
     amount = sign * int(change.amount or 0)
@@ -326,7 +327,7 @@ async def _change_sessions(work: Work, plan: Plan, cause: Cause, now: datetime) 
         )
 
 
-def _told(override_id: UUID, target: Target, change: Change) -> dict[str, Any]:
+def told(override_id: UUID, target: Target, change: Change) -> dict[str, Any]:
     """Return what the ledger keeps of an override."""
     return {
         "override": str(override_id),

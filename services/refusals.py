@@ -192,6 +192,20 @@ class StateDrift(Refusal):
         self.current_version = current_version
 
 
+class NothingChosen(Refusal):
+    """No session that the caller may see is among the chosen ones, so nothing was done."""
+
+    code = "NOTHING_CHOSEN"
+    hint = "Read the sessions again, and choose among those that are shown."
+
+
+class NothingLost(Refusal):
+    """The session lost no working time, or a pause has given all of it back already."""
+
+    code = "NOTHING_LOST"
+    hint = "Nothing has to be made up for; apply an override if more time is wanted all the same."
+
+
 class IdempotencyMismatch(Refusal):
     """The idempotency key was used before with another input."""
 
@@ -274,6 +288,31 @@ class NoAttemptsLeft(Refusal):
         super().__init__(f"{used} of {allowed} attempts have been used.", hint=hint)
         self.used = used
         self.allowed = allowed
+
+
+class PublicLinkClosed(Refusal):
+    """The public link was closed."""
+
+    code = "PUBLIC_LINK_CLOSED"
+    hint = "Ask whoever gave you the link for another one."
+
+
+class PublicLinkFull(Refusal):
+    """As many people as a public link may let in have started."""
+
+    code = "PUBLIC_LINK_FULL"
+    hint = "Ask whoever gave you the link for another one."
+
+    def __init__(self, cap: int) -> None:
+        super().__init__(f"All {cap} places of this link are taken.")
+        self.cap = cap
+
+
+class AccessCodeWrong(Refusal):
+    """The access code of a public link is missing or wrong; after ten wrong ones it may be tried a minute later."""
+
+    code = "ACCESS_CODE_WRONG"
+    hint = "Read the access code again where you got the link, and type it as it stands there."
 
 
 class NotAMember(Refusal):

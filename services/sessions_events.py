@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -49,10 +50,10 @@ _KINDS = {kind: EventKind(kind.value) for kind in ReportedKind}
 _INSERT = text(
     "insert into session_events"
     " (org_unit_id, session_id, assignment_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
-    "select :org_unit_id, :session_id, :assignment_id, :at, :actor_id, :reason, e.id, e.seq, e.kind, e.client_at,"
+    "select e.org_unit_id, e.session_id, e.assignment_id, :at, :actor_id, :reason, e.id, e.seq, e.kind, e.client_at,"
     " e.payload "
-    "from jsonb_to_recordset(cast(:events as jsonb))"
-    " as e(id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
+    "from jsonb_to_recordset(cast(:events as jsonb)) as e(org_unit_id uuid, session_id uuid, assignment_id uuid,"
+    " id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
 )
 
 
@@ -81,30 +82,46 @@ async def append(
     reason: str | None = None,
 ) -> int:
     """Append events in one statement, numbered on from the session's last; return the last number."""
-    first = session.event_seq + 1
-    events = [
-        {"id": uuid7(), "seq": seq, "kind": one.kind, "client_at": one.client_at, "payload": one.payload}
-        for seq, one in enumerate(happenings, first)
-    ]
-    session.event_seq += len(events)
-    await work.session.flush()
-    await work.session.execute(
-        _INSERT,
-        {
-            "org_unit_id": session.org_unit_id,
-            "session_id": session.id,
-            "assignment_id": session.assignment_id,
-            "at": at,
-            "actor_id": actor_id,
-            "reason": reason,
-            "events": orjson.dumps(events).decode(),
-        },
-    )
-    work.touch(
-        topics.assignment_sessions(session.tenant_id, session.assignment_id),
-        topics.session_timeline(session.tenant_id, session.id),
-    )
+    told = [(session, happening) for happening in happenings]
+    await append_to_each(work, told, at=at, actor_id=actor_id, reason=reason)
     return session.event_seq
+
+
+async def append_to_each(
+    work: Work,
+    told: Sequence[tuple[DeliverySession, Happening]],
+    *,
+    at: datetime,
+    actor_id: UUID | None,
+    reason: str | None = None,
+) -> None:
+    """Append events of several sessions, all of them held, in one statement; each numbered on from its session's last.
+
+    What was changed in the sessions is written before.
+    """
+    events = [_numbered(session, happening) for session, happening in told]
+    await work.session.flush()
+    given = {"at": at, "actor_id": actor_id, "reason": reason, "events": orjson.dumps(events).decode()}
+    await work.session.execute(_INSERT, given)
+    for session, _ in told:
+        work.touch(
+            topics.assignment_sessions(session.tenant_id, session.assignment_id),
+            topics.session_timeline(session.tenant_id, session.id),
+        )
+
+
+def _numbered(session: DeliverySession, happening: Happening) -> dict[str, Any]:
+    session.event_seq += 1
+    return {
+        "org_unit_id": str(session.org_unit_id),
+        "session_id": str(session.id),
+        "assignment_id": str(session.assignment_id),
+        "id": uuid7(),
+        "seq": session.event_seq,
+        "kind": happening.kind,
+        "client_at": happening.client_at,
+        "payload": happening.payload,
+    }
 
 
 @dataclass(frozen=True, slots=True)

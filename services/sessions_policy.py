@@ -16,6 +16,7 @@ from services.content_parts import read
 from services.policy import Policy, Row, Unlimited
 from services.sessions_events import append
 from services.sessions_sheet import Happening
+from services.sessions_status import clock_of
 from services.work import Work
 
 Revise = Callable[[list[Row]], list[Row]]
@@ -44,8 +45,10 @@ class Cause:
 def outlook(session: DeliverySession, rows: Sequence[Row], now: datetime) -> Outlook:
     """Return what a session's limits are with these rows; nothing is changed.
 
-    Limits that are used up already end the session now, not before: what was acknowledged until now counts.
+    Limits that are used up already end the session now, not before: what was acknowledged until now counts. For a
+    session that is paused, now is where its clock stands.
     """
+    now = clock_of(session, now)
     resolved = policy.resolve(rows)
     closes = resolved.window_until.value
     window_until = None if isinstance(closes, Unlimited) else closes
@@ -79,6 +82,12 @@ async def apply(work: Work, session: DeliverySession, after: Outlook, cause: Cau
 
     The session is held, and the clock has not ended it.
     """
+    happening = change(session, after, cause)
+    await append(work, session, [happening], at=now, actor_id=work.viewer.user_id, reason=cause.reason)
+
+
+def change(session: DeliverySession, after: Outlook, cause: Cause) -> Happening:
+    """Give a session these limits, and return the event that tells of it."""
     ends = after.deadline_at
     told = {**cause.facts, "deadline_before": _written(session.deadline_at), "deadline_after": _written(ends)}
     session.policy_rows = kept(after.rows)
@@ -86,8 +95,7 @@ async def apply(work: Work, session: DeliverySession, after: Outlook, cause: Cau
     session.grace_seconds = after.policy.network_grace_seconds.value
     session.window_until, session.deadline_at = after.window_until, ends
     session.version += 1
-    author = work.viewer.user_id
-    await append(work, session, [Happening(cause.kind, told)], at=now, actor_id=author, reason=cause.reason)
+    return Happening(cause.kind, told)
 
 
 def is_open(session: DeliverySession) -> bool:

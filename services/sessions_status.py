@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, false, func, or_, text
 
 from models.sessions import TERMINAL, DeliverySession, SessionState
+from services import deadlines
 from services.sessions_row import Held
 
 _IDLE_AFTER = text(
@@ -49,15 +50,28 @@ def is_over(session: DeliverySession | Held, now: datetime) -> bool:
 def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
     """Return what is shown; an over session is shown as expired also while no sweep has come by.
 
-    A session is idle when nothing was heard from it for longer than its policy says.
+    A session is idle when nothing was heard from it for longer than its policy says. A pause is not held against it:
+    it counts anew from the end of the pause.
     """
     if is_over(session, now):
         return DisplayStatus.EXPIRED
     if session.state != SessionState.ACTIVE:
         return DisplayStatus(session.state)
-    seen = session.last_activity_at or session.started_at
+    seen = max(filter(None, (session.last_activity_at or session.started_at, session.resumed_at)), default=None)
     quiet = timedelta(seconds=session.policy["idle_threshold_seconds"]["value"])
     return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
+
+
+def clock_of(session: DeliverySession, now: datetime) -> datetime:
+    """Return where a session's clock stands: now, or at the beginning of its pause."""
+    return session.paused_at or now
+
+
+def seconds_remaining(session: DeliverySession, now: datetime) -> int | None:
+    """Return the whole seconds that its candidate has left, never below 0; None before the start and after the end."""
+    if session.state not in {SessionState.ACTIVE, SessionState.PAUSED}:
+        return None
+    return deadlines.seconds_remaining(session.deadline_at, clock_of(session, now))
 
 
 def due(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
@@ -84,7 +98,8 @@ def shown_as(status: DisplayStatus) -> ColumnElement[bool]:
     running = and_(row.state.in_([SessionState.CREATED, SessionState.ACTIVE]), func.coalesce(~due(), True))
     if status is DisplayStatus.CREATED:
         return and_(running, row.state == SessionState.CREATED)
-    quiet = func.coalesce(row.last_activity_at, row.started_at) < func.evalium_now() - _IDLE_AFTER
+    seen = func.greatest(func.coalesce(row.last_activity_at, row.started_at), row.resumed_at)
+    quiet = seen < func.evalium_now() - _IDLE_AFTER
     return and_(running, row.state == SessionState.ACTIVE, quiet if status is DisplayStatus.IDLE else ~quiet)
 
 

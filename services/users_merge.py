@@ -50,10 +50,12 @@ AUTHORED = (
     "evaluation_versions",
     "assignments",
     "assignment_drafts",
+    "public_links",
     "mail_templates",
     "service_tokens",
     "users",
     "policy_defaults",
+    "incidents",
 )
 """Tables whose references say who did something, which stays as it was said."""
 

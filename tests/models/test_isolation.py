@@ -81,6 +81,8 @@ def row_for(table, tenant: UUID, unit: UUID, session: UUID) -> dict[str, object]
         row["id"] = session
     if table.name == "assignment_overrides":
         row |= {"user_id": uuid4(), "amount": Decimal(1)}
+    if table.name == "incident_sessions":
+        row |= {"override_id": uuid4(), "seconds": 1}
     return row
 
 

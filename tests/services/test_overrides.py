@@ -386,3 +386,18 @@ async def test_the_tenant_s_defaults_hold_where_nothing_else_is_said(office):
     with pytest.raises(InvalidInput) as refused:
         await office.perform(world.system, lambda work: update(work, Defaults(idle_threshold_seconds=1)))
     assert refused.value.path[0] == "idleThresholdSeconds"
+
+
+async def test_it_reaches_both_attempts_of_somebody_who_has_two_open(world, sitting):
+    assignment, (invitation,) = await issue(world, sitting.version, time_limit_seconds=3600, allowed_attempts=2)
+    first = await started(world, invitation)
+    (again,) = await issued.invite_again(world, invitation, [2])
+    second = await started(world, again)
+    ends = [(await session_of(world, one)).deadline_at for one in (first, second)]
+    answer = await apply(world, assignment, Target(user_id=invitation.user_id), QUARTER)
+    assert answer["sessions"] == [str(first), str(second)]
+    assert [(await session_of(world, one)).deadline_at for one in (first, second)] == [
+        end + 15 * MINUTE for end in ends
+    ]
+    await reverse(world, answer["override"])
+    assert [(await session_of(world, one)).deadline_at for one in (first, second)] == ends

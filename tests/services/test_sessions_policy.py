@@ -53,6 +53,7 @@ def session(**more: Any) -> Any:
         "policy_rows": sessions_policy.kept(BASE),
         "started_at": NINE + timedelta(minutes=80),
         "paused_seconds": 0,
+        "paused_at": None,
         "deadline_at": NINE + timedelta(minutes=150),
     }
     return SimpleNamespace(**found | more)

@@ -56,15 +56,18 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, an override that was applied to them, and two drafts."""
+    """Somebody who sits, an override and an incident that gave them time, and two drafts."""
 
     candidate: str
     override: str
+    incident: str
     draft: str
     to_remove: str
+    public_link: dict[str, str]
+    to_shut: str
 
 
-async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
+async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, kept: str) -> Limited:
     """Give more time to somebody who sits, and to somebody who has not come yet."""
     session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
     candidate = session["candidate"]["id"]
@@ -72,8 +75,13 @@ async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    drafts = [await live.do("AssignmentDraftSave", {"name": name()}, role="manager") for _ in range(2)]
-    return Limited(candidate, applied["override"]["id"], *(one["draft"]["id"] for one in drafts))
+    draft = {"name": name(), "evaluationVersionId": version}
+    drafts = [await live.do("AssignmentDraftSave", draft, role="manager") for _ in range(2)]
+    lost = {"sessions": {"ids": [busy.session_id]}, "category": "TECHNICAL", "seconds": 30, "reason": "Power cut."}
+    incident = (await live.do("IncidentCompensate", lost, role="manager"))["incident"]["id"]
+    made = [await live.do("PublicLinkCreate", {"assignmentId": assignment}, role="manager") for _ in range(2)]
+    links = (made[0]["publicLink"], made[1]["publicLink"]["id"])
+    return Limited(candidate, applied["override"]["id"], incident, *(one["draft"]["id"] for one in drafts), *links)
 
 
 @dataclass
@@ -141,7 +149,7 @@ async def make_world(live: Live) -> World:
         global_id("Job", parked[0]),
         *await _signers(live),
         people := await make_people(live),
-        await make_limits(live, assignment, busy, people.kept),
+        await make_limits(live, assignment, version["id"], busy, people.kept),
     )
 
 
@@ -244,6 +252,17 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AssignmentDraftDelete": ("manager", lambda w: {"id": w.limits.to_remove}),
     "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
+    "PublicLinkCreate": ("manager", lambda w: {"assignmentId": w.assignment, "accessCode": "Tulip", "cap": 5}),
+    "PublicLinkClose": ("manager", lambda w: {"id": w.limits.to_shut, "reason": "Everybody came."}),
+    "PublicLinkRedeem": (
+        "nobody",
+        lambda w: {
+            "token": w.limits.public_link["address"].partition("token=")[2],
+            "displayName": "Ada Passing",
+            "email": f"{uuid4().hex}@example.org",
+            "nonce": uuid4().hex,
+        },
+    ),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
     "OverrideApply": (
         "manager",
@@ -255,6 +274,31 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         },
     ),
     "OverrideReverse": ("manager", lambda w: {"id": w.limits.override, "reason": "There was no drill."}),
+    "IncidentPause": (
+        "proctor",
+        lambda w: {
+            "sessions": {"ids": [w.busy.session_id]},
+            "category": "ENVIRONMENT",
+            "reason": "The fire alarm went off.",
+        },
+    ),
+    "IncidentResume": (
+        "proctor",
+        lambda w: {
+            "sessions": {"filter": {"assignmentId": w.assignment}},
+            "category": "ENVIRONMENT",
+            "reason": "The alarm is over.",
+        },
+    ),
+    "IncidentCompensate": (
+        "manager",
+        lambda w: {
+            "sessions": {"incidentId": w.limits.incident},
+            "category": "TECHNICAL",
+            "seconds": 660,
+            "reason": "Lost 11 minutes.",
+        },
+    ),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},

@@ -24,6 +24,7 @@ INSIDE = [place for place in access_table.declared(schema) if place[0] not in RO
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "EvaluationItem": ("EvaluationVersion", ("sections(first: 1)", "items(first: 1)")),
     "Grant": ("User", ("roles",)),
+    "IncidentSession": ("Incident", ("sessions(first: 1)", "nodes")),
     "MonitorRow": ("Assignment", ("monitor", "nodes")),
 }
 """To what has no global id of its own: from which object, through which fields."""
@@ -42,8 +43,10 @@ async def ids(live: Live) -> dict[str, str]:
     data = body["data"]
     return {
         "Assignment": world.assignment,
+        "AssignmentDraft": world.limits.draft,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,
+        "Incident": world.limits.incident,
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
         "OrgUnit": world.people.unit,
         "Override": world.limits.override,

@@ -73,6 +73,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
         },
     ),
     "Overrides": ("viewer", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "Incident": ("auditor", lambda w: {"id": w.limits.incident}),
+    "Incidents": ("proctor", lambda w: {"filter": {"kind": "COMPENSATE", "sessionId": w.busy.session_id}}),
     "Accommodation": ("auditor", lambda w: {"userId": w.people.kept}),
     "PolicyDefaults": ("viewer", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),

@@ -56,7 +56,7 @@ class Writer:
             return False
         body = response.json()
         if "errors" in body:
-            assert body["errors"][0]["extensions"]["code"] == "INTERNAL", body
+            assert body["errors"][0]["extensions"]["code"] in {"INTERNAL", "UNAVAILABLE"}, body
             self.refused += 1
             return False
         saved = body["data"]["answerSave"]

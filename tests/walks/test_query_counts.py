@@ -72,6 +72,12 @@ NESTED = {
         """query ($n: Int!) { groups(first: $n) { totalCount nodes { id name memberCount
             members(first: 5) { totalCount pageInfo { hasNextPage } nodes { id displayName orgUnits { id } } } } } }""",
     ),
+    "incidents to overrides": (
+        "admin",
+        """query ($n: Int!) { incidents(first: $n) { totalCount nodes { id reason createdBy { displayName }
+            choice { by } sessions(first: 3) { totalCount nodes { seconds override { id amount }
+              session { id displayStatus candidate { email } } } } } } }""",
+    ),
     "org units to members": (
         "admin",
         """query ($n: Int!) { orgUnits(first: $n) { nodes { id memberCount members(first: 3) { nodes { id } } } } }""",
@@ -141,6 +147,7 @@ async def count(live: Live, text: str, variables: dict[str, Any], role: str) -> 
 async def crowd(live: Live) -> dict[int, str]:
     """An assignment of 3 people and one of 40, all of whom sat and handed in; and 40 evaluations and assignments."""
     version = await story.publish(live)
+    await compensate(live, version["id"])
     issued: dict[int, str] = {}
     busy = asyncio.Semaphore(6)
 
@@ -174,6 +181,16 @@ async def crowd(live: Live) -> dict[int, str]:
     await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
     await belong(live)
     return issued
+
+
+async def compensate(live: Live, version_id: str) -> None:
+    """Forty incidents, each with three people who are given a second."""
+    assignment, invitations = await story.issue(live, version_id, FEW)
+    for invitation in invitations:
+        await story.sit_down(live, invitation)
+    chosen = {"sessions": {"filter": {"assignmentId": assignment}}, "category": "STAFF", "reason": "Began late."}
+    for _ in range(MANY):
+        await live.do("IncidentCompensate", chosen | {"seconds": 1}, role="manager")
 
 
 async def belong(live: Live) -> None:
