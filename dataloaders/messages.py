@@ -4,6 +4,7 @@ from uuid import UUID
 
 from models.messages import Message, MessageEvent
 from services import messages_history
+from services.messages_history import Delivery
 from services.work import Work
 
 
@@ -17,3 +18,9 @@ async def events(work: Work, message_ids: list[UUID]) -> list[list[MessageEvent]
     """Return what became of each message, oldest first."""
     found = await messages_history.events_of(work, message_ids)
     return [found.get(one, []) for one in message_ids]
+
+
+async def of_invitations(work: Work, invitation_ids: list[UUID]) -> list[Delivery | None]:
+    """Return how far the newest mail of each invitation has come, in order; None where none was sent."""
+    found = await messages_history.deliveries(work, "invitation", invitation_ids)
+    return [found.get(one) for one in invitation_ids]

@@ -1,5 +1,6 @@
 """Mail: what was sent, and how it is worded."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from dataloaders import messages as loaders
@@ -9,7 +10,7 @@ from resolvers.access import requires
 from resolvers.context import Context
 from services import messages_history, messages_wording
 from services.idempotency import Answer
-from services.messages_history import Filter
+from services.messages_history import Delivery, Filter
 from services.messages_render import Rendered, Wording
 from services.messages_wording import Template
 from services.paging import Page, PageRequest
@@ -31,6 +32,13 @@ async def messages_page(context: Context, wanted: Filter, page: PageRequest) -> 
 async def events(context: Context, message_id: UUID) -> list[MessageEvent]:
     """Return what became of a message that the viewer may see."""
     return await context.loaders.of(loaders.events).load(message_id)
+
+
+async def deliveries(context: Context, invitation_ids: Sequence[UUID]) -> Sequence[Delivery | None]:
+    """Return how far the mails of invitations have come, in order; none without the right to see messages."""
+    if Capability.MESSAGES_READ not in await context.capabilities():
+        return [None] * len(invitation_ids)
+    return await context.loaders.of(loaders.of_invitations).load_many(invitation_ids)
 
 
 @requires(Capability.MESSAGES_READ)

@@ -1,5 +1,6 @@
 """Assignments: issued to people, redeemed once, closed with a reason (domain.md section 5)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +8,11 @@ import strawberry
 
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
-from resolvers import activity, assignments, authoring, identity, public_links, sessions
-from schema.access import Info, ask, says, told
+from models.messages import MessageChange
+from resolvers import activity, assignments, authoring, identity, messages, public_links, sessions
+from resolvers.context import Context
+from schema import messages as _  # noqa: F401 - describes the enum used here
+from schema.access import Info, Requires, alone, ask, says, told
 from schema.activity import Activity
 from schema.assignments_monitor import (
     BucketCounts,
@@ -22,12 +26,14 @@ from schema.connections import Connection, OrderDirection, connect
 from schema.enums import closed_set
 from schema.identity import Group, User
 from schema.nodes import Node, global_id, local_id, looked_for
+from schema.plans import together
 from schema.policy import Limits, SecurityLevel
 from schema.shown import enum_from, id_from, read_from, show
 from services.assignments import AssignmentOrder
 from services.assignments import Filter as Wanted
 from services.assignments_monitor import LARGEST_PAGE
 from services.invitations import Invited
+from services.messages_history import Delivery
 from services.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -76,6 +82,25 @@ After = Annotated[str | None, says("Only rows after this page cursor.")]
 Before = Annotated[str | None, says("Only rows before this page cursor.")]
 
 
+@strawberry.type(description="How far the newest mail of an invitation has come.")
+class InvitationDelivery:
+    """Delivery of a mail."""
+
+    state: MessageChange = told("What happened to it last.")
+    at: datetime = told("When that was.")
+    detail: str | None = told("What the mail server said, or why it was given up.")
+
+    @classmethod
+    def of(cls, found: Delivery) -> "InvitationDelivery":
+        """Show how far it has come."""
+        return cls(state=found.change, at=found.at, detail=found.detail)
+
+
+async def _deliveries(context: Context, shown: Sequence["Invitation"]) -> list[InvitationDelivery | None]:
+    found = await messages.deliveries(context, [one.invited.invitation.id for one in shown])
+    return [one and InvitationDelivery.of(one) for one in found]
+
+
 @strawberry.type(description="Permission for one person to start one attempt.")
 class Invitation(Node):
     """An invitation."""
@@ -93,6 +118,15 @@ class Invitation(Node):
         """Show the person."""
         person = await identity.person(info.context, self.invited.invitation.user_id)
         return person and User.of(person)
+
+    @strawberry.field(
+        description="How far its newest mail has come; null when none was sent, and without the right.",
+        directives=[Requires(capability="messages.read")],
+    )
+    @together(_deliveries)
+    async def delivery(self, info: Info) -> InvitationDelivery | None:
+        """Show how far the mail has come."""
+        return await alone(_deliveries, info, self)
 
     @ask(assignments.assignment, "The assignment that it is for.")
     async def assignment(self, info: Info) -> "Assignment | None":

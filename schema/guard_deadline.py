@@ -13,7 +13,7 @@ from services.refusals import LimitExceeded
 OPERATION_SECONDS = 5.0
 BULK_SECONDS = 20.0
 
-BULK = frozenset({"usersImport", "assignmentIssue"})
+BULK = frozenset({"usersImport", "assignmentIssue", "invitationResend", "invitationRevoke", "invitationReinvite"})
 """Mutations of thousands of rows, which staff send alone: a busy hour must not keep them from ever coming through."""
 
 running_kind: ContextVar[str] = ContextVar("running_kind", default="refused")

@@ -17,6 +17,7 @@ from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
+from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
@@ -83,6 +84,7 @@ Mutation = merge_types(
         AuthoringMutation,
         AssignmentsMutation,
         AssignmentsIssueMutation,
+        InvitationsMutation,
         PublicLinksMutation,
         OverridesMutation,
         IncidentsMutation,

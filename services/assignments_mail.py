@@ -1,6 +1,6 @@
 """Invitations as mails, queued in the transaction that issues them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,8 +25,12 @@ async def invite(
     version: EvaluationVersion,
     link: Callable[[Invitation], str],
     invitation_ids: Sequence[UUID],
+    closes: Mapping[UUID, datetime | None] | None = None,
 ) -> None:
-    """Queue a mail for each of these invitations of an assignment."""
+    """Queue a mail for each of these invitations of an assignment.
+
+    `closes` tells by invitation when the window of its person closes; the assignment's own where it does not tell.
+    """
     tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
     zone = str(tenant.time_zone)
     defaults = await assignments_policy.defaults_of_tenant(work)
@@ -35,7 +39,6 @@ async def invite(
         "tenant_name": str(tenant.name),
         "assessment_title": assignment.name,
         "opens_at": _instant(assignment.valid_from, zone),
-        "closes_at": _instant(assignment.valid_until, zone),
         "time_limit": duration(limit) if isinstance(limit, int) else "",
     }
     invited = (
@@ -44,7 +47,17 @@ async def invite(
         .where(Invitation.id == any_(literal(list(invitation_ids), ARRAY(Uuid()))))
         .order_by(Invitation.id)
     )
-    drafts = [_draft(row.Invitation, row.email, row.display_name, common, link) for row in await work.rows(invited)]
+    ends = closes or {}
+    drafts = [
+        _draft(
+            row.Invitation,
+            row.email,
+            row.display_name,
+            common | {"closes_at": _instant(ends.get(row.Invitation.id, assignment.valid_until), zone)},
+            link,
+        )
+        for row in await work.rows(invited)
+    ]
     await messages.send_all(work, TEMPLATE, drafts)
 
 

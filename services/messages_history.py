@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
-from models.messages import Message, MessageEvent, MessageState
+from models.messages import Message, MessageChange, MessageEvent, MessageState
 from services import plain
 from services.paging import Order, Page, PageRequest, paged
 from services.work import Work
@@ -21,6 +23,15 @@ class Filter:
     template: str | None = None
     email: str | None = None
     subject_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What happened last to the newest message about an object, when, and what the mail server said."""
+
+    change: MessageChange
+    at: datetime
+    detail: str | None
 
 
 async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[Message]:
@@ -49,3 +60,15 @@ async def events_of(work: Work, message_ids: Sequence[UUID]) -> dict[UUID, list[
     for event in sorted(await plain.by(work, MessageEvent, "message_id", message_ids), key=lambda row: row.id):
         found[event.message_id].append(event)
     return found
+
+
+async def deliveries(work: Work, subject_kind: str, subject_ids: Sequence[UUID]) -> dict[UUID, Delivery]:
+    """Return how far the newest message about each of these objects has come; none where none was sent."""
+    newest = (
+        select(Message.subject_id, MessageEvent.kind, MessageEvent.at, MessageEvent.detail)
+        .join(MessageEvent, MessageEvent.message_id == Message.id)
+        .where(Message.subject_kind == subject_kind, Message.subject_id.in_(subject_ids))
+        .ext(distinct_on(Message.subject_id))
+        .order_by(Message.subject_id, Message.id.desc(), MessageEvent.id.desc())
+    )
+    return {row.subject_id: Delivery(MessageChange(row.kind), row.at, row.detail) for row in await work.rows(newest)}

@@ -184,8 +184,10 @@ class StateDrift(Refusal):
     code = "STATE_DRIFT"
     hint = "Read the object again and decide on its current state."
 
-    def __init__(self, message: str, *, current_state: str, current_version: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, current_state: str, current_version: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.current_state = current_state
         self.current_version = current_version
 
@@ -282,8 +284,8 @@ class NoAttemptsLeft(Refusal):
     code = "NO_ATTEMPTS_LEFT"
     hint = "Ask whoever invited you for another attempt."
 
-    def __init__(self, *, used: int, allowed: int) -> None:
-        super().__init__(f"{used} of {allowed} attempts have been used.")
+    def __init__(self, *, used: int, allowed: int, hint: str | None = None) -> None:
+        super().__init__(f"{used} of {allowed} attempts have been used.", hint=hint)
         self.used = used
         self.allowed = allowed
 

@@ -71,6 +71,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.SUBMISSIONS_READ,
             C.PROGRAMMES_MANAGE,
             C.MESSAGES_READ,
+            C.INVITATIONS_COPY_LINK,
         },
     ),
     _role(

@@ -94,6 +94,8 @@ class World:
     draft: dict[str, Any]
     assignment: str
     to_close: str
+    unused: list[str]
+    """Invitations that nobody redeems."""
     invitation: str
     done: Sitting
     busy: Sitting
@@ -121,6 +123,8 @@ async def make_world(live: Live) -> World:
     question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
     assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE")
     to_close, _ = await story.issue(live, version["id"], 1)
+    kept, _ = await story.issue(live, version["id"], 2)
+    sent = (await live.ask("Invitations", {"id": kept}, role="manager"))["assignment"]["invitations"]["nodes"]
     done, busy = [await story.sit_down(live, invitation) for invitation in invitations[:2]]
     await live.do("SessionSubmit", {}, token=done.token)
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
@@ -135,6 +139,7 @@ async def make_world(live: Live) -> World:
         draft["question"],
         assignment,
         to_close,
+        [one["id"] for one in sent],
         invitations[3],
         done,
         busy,
@@ -300,6 +305,10 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AccommodationRemove": ("manager", lambda w: {"userId": w.people.to_suspend, "reason": "Not needed any more."}),
     "PolicyDefaultsUpdate": ("admin", lambda _w: {"idleThresholdSeconds": 90, "reason": "Long questions."}),
+    "InvitationLink": ("manager", lambda w: {"id": w.unused[0]}),
+    "InvitationResend": ("manager", lambda w: {"ids": w.unused[:2]}),
+    "InvitationRevoke": ("manager", lambda w: {"ids": w.unused[:1], "reason": "Sent by mistake."}),
+    "InvitationReinvite": ("manager", lambda w: {"ids": w.unused[:1]}),
     "InvitationRedeem": ("nobody", lambda w: {"token": w.invitation, "nonce": uuid4().hex}),
     "SessionStart": ("candidate: waiting", lambda _w: {}),
     "AnswerSave": (

@@ -27,6 +27,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "EvaluationVersion": ("author", lambda w: {"id": w.version_id}),
     "Assignment": ("manager", lambda w: {"id": w.assignment}),
     "Assignments": ("viewer", lambda _w: {"filter": {"status": ["ACTIVE"]}}),
+    "Invitations": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentMonitor": ("proctor", lambda w: {"id": w.assignment, "filter": {"buckets": ["STARTED"]}}),
     "AssignmentResults": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentEvents": ("proctor", lambda w: {"assignmentId": w.assignment}),

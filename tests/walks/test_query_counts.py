@@ -216,6 +216,15 @@ async def test_the_monitor(live: Live, crowd: dict[int, str], name: str, record_
     assert few == many, statements
 
 
+async def test_the_mails_of_a_monitor(live: Live, crowd: dict[int, str]):
+    text = """query ($id: ID!) { assignment(id: $id) { monitor(first: 50) { nodes {
+        id invitation { id delivery { state at detail } } } } } }"""
+    few, rows_few, _ = await count(live, text, {"id": crowd[FEW]}, "manager")
+    many, rows_many, statements = await count(live, text, {"id": crowd[MANY]}, "manager")
+    assert (rows_few, rows_many) == (FEW, MANY)
+    assert few == many, statements
+
+
 @pytest.mark.parametrize("name", NESTED)
 async def test_a_nested_list(live: Live, crowd: dict[int, str], name: str, record_property):
     role, text = NESTED[name]
