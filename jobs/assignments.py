@@ -5,7 +5,9 @@ from functools import partial
 from uuid import UUID
 
 from jobs.handling import Handler, Task, Tools
-from services import assignments_groups, groups, invitations
+from jobs.sessions import tenants
+from services import assignments_groups, assignments_reminders, groups, invitations
+from services.viewer import Viewer
 from services.work import Work
 
 
@@ -24,4 +26,21 @@ async def invite_joined(tools: Tools, task: Task) -> None:
         await tools.office.perform(viewer, invite, repeatable=True)
 
 
+async def remind(tools: Tools, _task: Task) -> None:
+    """Remind, tenant by tenant and assignment by assignment, each in a transaction of its own."""
+    link = partial(invitations.link, tools.site, tools.tokens)
+    for tenant_id in await tenants(tools.office):
+        async with tools.office.snapshot(Viewer.system(tenant_id, name="assignments.remind")) as work:
+            due = await assignments_reminders.due(work)
+        for assignment_id, org_unit_id in due:
+
+            async def send(work: Work, assignment_id: UUID = assignment_id) -> int:
+                return await assignments_reminders.remind(work, assignment_id, link)
+
+            viewer = Viewer.system(tenant_id, org_unit_id, name="assignments.remind")
+            while await tools.office.perform(viewer, send, repeatable=True):
+                pass
+
+
+REMIND = Handler(name="assignments.remind", act=remind, limit=timedelta(minutes=5))
 INVITE_JOINED = Handler(name=groups.JOINED, act=invite_joined, tries=8, limit=timedelta(seconds=60))

@@ -7,6 +7,7 @@ from jobs.handling import Handler, Tick
 
 HANDLERS: Final[tuple[Handler, ...]] = (
     assignments.INVITE_JOINED,
+    assignments.REMIND,
     messages.DELIVER,
     messages.WIPE,
     idempotency.PRUNE,
@@ -16,6 +17,7 @@ HANDLERS: Final[tuple[Handler, ...]] = (
 )
 
 TICKS: Final[tuple[Tick, ...]] = (
+    Tick(assignments.REMIND.name, "* * * * *"),
     Tick(idempotency.PRUNE.name, "*/10 * * * *"),
     Tick(messages.WIPE.name, "23 * * * *"),
     Tick(queue.PRUNE.name, "41 * * * *"),

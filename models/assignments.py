@@ -68,6 +68,8 @@ class Assignment(Resource, Timed, Base):
         CheckConstraint("valid_from < valid_until", "window"),
         CheckConstraint("allowed_attempts > 0", "attempts"),
         CheckConstraint("time_limit_seconds > 0", "time_limit"),
+        CheckConstraint("remind_before_start_seconds between 300 and 2592000", "remind_before_start"),
+        CheckConstraint("remind_before_deadline_seconds between 300 and 2592000", "remind_before_deadline"),
         {"info": ISSUED},
     )
 
@@ -81,6 +83,8 @@ class Assignment(Resource, Timed, Base):
     time_limit_seconds: Mapped[int | None] = mapped_column(Integer)
     feedback_mode: Mapped[str | None]
     security_config: Mapped[dict[str, Any] | None]
+    remind_before_start_seconds: Mapped[int | None] = mapped_column(Integer)
+    remind_before_deadline_seconds: Mapped[int | None] = mapped_column(Integer)
     closed_at: Mapped[datetime | None]
     created_by: Mapped[UUID | None]
 
@@ -177,5 +181,7 @@ class Invitation(Resource, Timed, Base):
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     nonce_hash: Mapped[str | None]
+    start_reminded_at: Mapped[datetime | None]
+    deadline_reminded_at: Mapped[datetime | None]
     public_link_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]

@@ -171,6 +171,8 @@ class Assignment(Node):
     status: AssignmentStatus = told("Whether it can be started.")
     valid_from: datetime | None = told("When the window opens; null when it is open from the start.")
     valid_until: datetime | None = told("When the window closes; null when it has no end.")
+    remind_before_start_seconds: int | None = told("Seconds before the opening at which people are reminded; or null.")
+    remind_before_deadline_seconds: int | None = told("Seconds before the close at which people are reminded; or null.")
     created_at: datetime = told("When it was issued.")
     closed_at: datetime | None = told("When it was closed; null while it is active.")
 

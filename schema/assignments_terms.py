@@ -11,7 +11,7 @@ from schema.policy import FeedbackMode, SecurityConfigInput
 from services import assignments_addresses
 from services.assignments_drafts import Content
 from services.assignments_recipients import MOST, Recipient
-from services.assignments_terms import Terms
+from services.assignments_terms import REMINDERS, Terms
 
 
 @strawberry.input(one_of=True, description="Whom to invite: exactly one of these.")
@@ -57,6 +57,16 @@ class AssignmentTermsInput:
     time_limit_seconds: int | None = told("Working time in seconds, 1 to 31622400.", default=None)
     feedback_mode: FeedbackMode | None = told("What candidates are told after handing in.", default=None)
     security_config: SecurityConfigInput | None = told("How it is supervised.", default=None)
+    remind_before_start_seconds: int | None = told(
+        f"Seconds before the window opens at which who has not started is reminded, {REMINDERS[0]} to {REMINDERS[1]}; "
+        "nobody is when left out.",
+        default=None,
+    )
+    remind_before_deadline_seconds: int | None = told(
+        f"Seconds before the window closes at which who has not handed in is reminded, {REMINDERS[0]} to "
+        f"{REMINDERS[1]}; nobody is when left out.",
+        default=None,
+    )
     run_label: str | None = told(
         "Groups the results: 1 to 80 letters, digits, `_ - .`; from title and quarter when left out.", default=None
     )
@@ -74,6 +84,8 @@ class AssignmentTermsInput:
             time_limit_seconds=self.time_limit_seconds,
             feedback_mode=self.feedback_mode,
             security_config=None if self.security_config is None else self.security_config.plain(),
+            remind_before_start_seconds=self.remind_before_start_seconds,
+            remind_before_deadline_seconds=self.remind_before_deadline_seconds,
             run_label=self.run_label,
         )
         named = [one.plain() for one in self.recipients]

@@ -31,6 +31,7 @@ class MailTemplateKey(StrEnum):
     MAGIC_LINK = "magic_link"
     INVITATION = "invitation"
     WELCOME = "welcome"
+    REMINDER = "reminder"
 
 
 closed_set(
@@ -41,6 +42,7 @@ closed_set(
         MailTemplateKey.MAGIC_LINK: "The link by which a person signs in.",
         MailTemplateKey.INVITATION: "An invitation to an assessment.",
         MailTemplateKey.WELCOME: "The first mail to somebody who was added to the staff.",
+        MailTemplateKey.REMINDER: "A reminder before an assessment opens, or before it closes.",
     },
 )
 closed_set(

@@ -94,6 +94,8 @@ def told_of(assignment: Assignment) -> dict[str, Any]:
         "time_limit_seconds": assignment.time_limit_seconds,
         "feedback_mode": assignment.feedback_mode,
         "security_config": assignment.security_config,
+        "remind_before_start_seconds": assignment.remind_before_start_seconds,
+        "remind_before_deadline_seconds": assignment.remind_before_deadline_seconds,
     }
 
 

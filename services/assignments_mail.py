@@ -61,6 +61,45 @@ async def invite(
     await messages.send_all(work, TEMPLATE, drafts)
 
 
+async def remind(
+    work: Work,
+    assignment: Assignment,
+    link: Callable[[Invitation], str],
+    invitation_ids: Sequence[UUID],
+    closes: Mapping[UUID, datetime | None],
+    now: datetime,
+) -> None:
+    """Queue a reminder for each of these invitations; who has redeemed theirs gets no link."""
+    tenant = (await work.rows(select(Tenant.name, Tenant.time_zone)))[0]
+    zone = str(tenant.time_zone)
+    opens = assignment.valid_from
+    common = {
+        "tenant_name": str(tenant.name),
+        "assessment_title": assignment.name,
+        "opens_at": _instant(opens if opens is not None and opens > now else None, zone),
+    }
+    reminded = (
+        select(Invitation, User.email, User.display_name)
+        .join(User, User.id == Invitation.user_id)
+        .where(Invitation.id == any_(literal(list(invitation_ids), ARRAY(Uuid()))))
+        .order_by(Invitation.id)
+    )
+    drafts = [
+        Draft(
+            Recipient(row.email, "" if row.display_name == row.email else row.display_name),
+            {
+                **common,
+                "person_name": row.display_name,
+                "closes_at": _instant(closes.get(row.Invitation.id), zone),
+                "link": link(row.Invitation) if row.Invitation.accepted_at is None else "",
+            },
+            ("invitation", row.Invitation.id),
+        )
+        for row in await work.rows(reminded)
+    ]
+    await messages.send_all(work, "reminder", drafts)
+
+
 def _draft(
     invitation: Invitation, email: str, name: str, common: dict[str, str], link: Callable[[Invitation], str]
 ) -> Draft:

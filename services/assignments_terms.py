@@ -19,6 +19,8 @@ from services.security import parse_security
 from services.work import Work
 
 LONGEST_NAME = 200
+REMINDERS = (300, 30 * 86_400)
+"""Seconds before an instant at which people can be reminded of it: five minutes to thirty days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Terms:
     time_limit_seconds: int | None = None
     feedback_mode: str | None = None
     security_config: dict[str, Any] | None = None
+    remind_before_start_seconds: int | None = None
+    remind_before_deadline_seconds: int | None = None
     run_label: str | None = None
 
 
@@ -57,6 +61,8 @@ async def made(work: Work, terms: Terms, now: datetime) -> tuple[Assignment, Eva
         time_limit_seconds=terms.time_limit_seconds,
         feedback_mode=None if terms.feedback_mode is None else parse_feedback_mode(terms.feedback_mode),
         security_config=_security(terms),
+        remind_before_start_seconds=terms.remind_before_start_seconds,
+        remind_before_deadline_seconds=terms.remind_before_deadline_seconds,
         created_by=work.viewer.user_id,
     )
     return row, version
@@ -94,12 +100,14 @@ def check_window(terms: Terms, now: datetime) -> None:
 
 def check_limits(terms: Terms) -> None:
     """Refuse limits out of bounds, an unknown feedback mode and unknown security measures."""
-    for name, value, most in (
-        ("allowedAttempts", terms.allowed_attempts, MOST_ATTEMPTS),
-        ("timeLimitSeconds", terms.time_limit_seconds, LONGEST_LIMIT_SECONDS),
+    for name, value, least, most in (
+        ("allowedAttempts", terms.allowed_attempts, 1, MOST_ATTEMPTS),
+        ("timeLimitSeconds", terms.time_limit_seconds, 1, LONGEST_LIMIT_SECONDS),
+        ("remindBeforeStartSeconds", terms.remind_before_start_seconds, *REMINDERS),
+        ("remindBeforeDeadlineSeconds", terms.remind_before_deadline_seconds, *REMINDERS),
     ):
-        if value is not None and not 1 <= value <= most:
-            raise InvalidInput(f"{name} is {value}; it must be 1 to {most}, or left out.", path=[name])
+        if value is not None and not least <= value <= most:
+            raise InvalidInput(f"{name} is {value}; it must be {least} to {most}, or left out.", path=[name])
     if terms.feedback_mode is not None:
         parse_feedback_mode(terms.feedback_mode)
     _security(terms)

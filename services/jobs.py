@@ -22,7 +22,7 @@ from services.work import Work
 NAMES: Final = frozenset({"assignments.invite_joined", "messages.deliver", "sign_ins.mail"})
 """Every job that a service may ask for; the `jobs` floor has a handler for each, which a test compares."""
 
-TICKED: Final = frozenset({"idempotency.prune", "messages.wipe", "queue.prune", "sign_ins.prune"})
+TICKED: Final = frozenset({"assignments.remind", "idempotency.prune", "messages.wipe", "queue.prune", "sign_ins.prune"})
 """Every job of the installation, which the clock asks for."""
 
 QUEUE: Final = DBSettings(

@@ -56,6 +56,18 @@ KINDS: Final[Mapping[str, Kind]] = {
             },
         ),
         Kind(
+            "reminder",
+            "Reminder of an assessment",
+            _PERSON
+            | {
+                "assessment_title": "What the assessment is called.",
+                "link": "The link that starts the assessment; empty for who has started.",
+                "opens_at": "When it opens; empty when it is open.",
+                "closes_at": "When it closes; empty when without an end.",
+            },
+            {"candidate_name": "person_name", "start_link": "link"},
+        ),
+        Kind(
             "welcome",
             "Welcome to new staff",
             _PERSON | {"link": "Where to sign in.", "invited_by": "Who invited the recipient; may be empty."},
