@@ -14,6 +14,7 @@ from models.base import (
     Resource,
     Timed,
     among,
+    changed,
     index,
     primary,
     refer,
@@ -82,6 +83,7 @@ class Assignment(Resource, Timed, Base):
     security_config: Mapped[dict[str, Any] | None]
     closed_at: Mapped[datetime | None]
     created_by: Mapped[UUID | None]
+    changed_xid: Mapped[int] = changed()
 
 
 class AssignmentTarget(Resource, Base):
@@ -161,6 +163,7 @@ class Invitation(Resource, Timed, Base):
         unique("assignment_id", "user_id", "ordinal"),
         unique("jti"),
         index("ix_invitations_assignment", "assignment_id", "id"),
+        index("ix_invitations_changed", "assignment_id", "changed_xid"),
         CheckConstraint(among("status", InvitationStatus), "status"),
         {"info": ISSUED},
     )
@@ -175,3 +178,4 @@ class Invitation(Resource, Timed, Base):
     accepted_at: Mapped[datetime | None]
     nonce_hash: Mapped[str | None]
     session_id: Mapped[UUID | None]
+    changed_xid: Mapped[int] = changed()

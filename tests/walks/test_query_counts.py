@@ -199,6 +199,28 @@ async def test_the_monitor(live: Live, crowd: dict[int, str], name: str, record_
     assert few == many, statements
 
 
+async def test_what_changed_in_the_monitor(live: Live, crowd: dict[int, str]):
+    few, many = [
+        await count(
+            live,
+            document("AssignmentMonitor"),
+            {"id": crowd[n], "changedAfter": await earlier(live, crowd[n])},
+            "manager",
+        )
+        for n in (FEW, MANY)
+    ]
+    assert few[0] == many[0], many[2]
+
+
+async def earlier(live: Live, assignment: str) -> str:
+    """The cursor of a page that was read before every row changed."""
+    cursor = (await live.ask("AssignmentMonitor", {"id": assignment}, role="manager"))["assignment"]["monitor"][
+        "cursor"
+    ]
+    await live.do("AssignmentRelabel", {"id": assignment, "runLabel": "Later"}, role="manager")
+    return cursor
+
+
 @pytest.mark.parametrize("name", NESTED)
 async def test_a_nested_list(live: Live, crowd: dict[int, str], name: str, record_property):
     role, text = NESTED[name]
