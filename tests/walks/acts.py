@@ -111,7 +111,7 @@ async def make_world(live: Live) -> World:
     version = await story.publish(live)
     shown = (await live.ask("EvaluationVersion", {"id": version["id"]}, role="author"))["evaluationVersion"]
     question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
-    assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE")
+    assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE", runLabel="Walk_Run")
     to_close, _ = await story.issue(live, version["id"], 1)
     done, busy = [await story.sit_down(live, invitation) for invitation in invitations[:2]]
     await live.do("SessionSubmit", {}, token=done.token)

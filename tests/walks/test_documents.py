@@ -28,7 +28,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Assignment": ("manager", lambda w: {"id": w.assignment}),
     "Assignments": ("viewer", lambda _w: {"filter": {"status": ["ACTIVE"]}}),
     "AssignmentMonitor": ("proctor", lambda w: {"id": w.assignment, "filter": {"buckets": ["STARTED"]}}),
-    "Cohort": ("author", lambda _w: {"runLabel": "None_Such", "attempts": "BEST"}),
+    "Cohort": ("author", lambda _w: {"runLabel": "Walk_Run", "attempts": "BEST"}),
     "AssignmentResults": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentEvents": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "Session": ("auditor", lambda w: {"id": w.done.session_id}),
