@@ -14,6 +14,7 @@ from models.base import (
     Resource,
     Timed,
     among,
+    changed,
     index,
     primary,
     refer,
@@ -87,6 +88,7 @@ class Assignment(Resource, Timed, Base):
     remind_before_deadline_seconds: Mapped[int | None] = mapped_column(Integer)
     closed_at: Mapped[datetime | None]
     created_by: Mapped[UUID | None]
+    changed_xid: Mapped[int] = changed()
 
 
 class AssignmentTarget(Resource, Base):
@@ -168,6 +170,7 @@ class Invitation(Resource, Timed, Base):
         unique("assignment_id", "user_id", "ordinal"),
         unique("jti"),
         index("ix_invitations_assignment", "assignment_id", "id"),
+        index("ix_invitations_changed", "assignment_id", "changed_xid"),
         CheckConstraint(among("status", InvitationStatus), "status"),
         {"info": ISSUED},
     )
@@ -185,3 +188,4 @@ class Invitation(Resource, Timed, Base):
     deadline_reminded_at: Mapped[datetime | None]
     public_link_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
+    changed_xid: Mapped[int] = changed()

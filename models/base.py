@@ -178,6 +178,11 @@ def position() -> Mapped[int]:
     return mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
 
 
+def changed() -> Mapped[int]:
+    """Declare the id of the transaction that wrote the row last; a trigger keeps it so, whoever writes."""
+    return mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
+
+
 def among(column: str, values: type[StrEnum]) -> str:
     """Condition for a CHECK over a closed set: states are text, because enum comparisons are not leakproof."""
     listed = ", ".join(f"'{value}'" for value in values)

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, PrimaryKeyConstraint, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKeyConstraint, PrimaryKeyConstraint, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Narrowing, TenantOwned, Timed, among, index, owner, primary, refer, unique
+from models.base import Base, Narrowing, TenantOwned, Timed, among, changed, index, owner, primary, refer, unique
 
 STAFF = {"narrow": [Narrowing.STAFF_ONLY]}
 BYTEWISE = Text(collation="C")
@@ -67,7 +67,8 @@ class OrgUnit(TenantOwned, Timed, Base):
 class User(TenantOwned, Timed, Base):
     """A person, staff or candidate, known by one e-mail address per tenant (stored trimmed and case-folded).
 
-    A duplicate that was merged points to the person who was kept, and can never sign in again.
+    A duplicate that was merged points to the person who was kept, and can never sign in again. `changed_xid` is the
+    transaction that last changed what lists show of the person; NULL when none has.
     """
 
     __tablename__ = "users"
@@ -77,6 +78,7 @@ class User(TenantOwned, Timed, Base):
         refer("merged_into", "users"),
         unique("email"),
         index("ix_users_search_name", "search_name"),
+        index("ix_users_changed", "changed_xid", where="changed_xid is not null"),
         CheckConstraint(among("status", UserStatus), "status"),
         CheckConstraint("status <> 'merged' or merged_into is not null", "merged"),
         {"info": STAFF},
@@ -88,6 +90,7 @@ class User(TenantOwned, Timed, Base):
     time_zone: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default=UserStatus.ACTIVE)
     merged_into: Mapped[UUID | None]
+    changed_xid: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UserOrgUnit(TenantOwned, Base):
@@ -108,12 +111,13 @@ class UserOrgUnit(TenantOwned, Base):
 
 
 class Group(TenantOwned, Timed, Base):
-    """A named set of people, visible in the whole tenant."""
+    """A named set of people, visible in the whole tenant; whoever joins or leaves changes it."""
 
     __tablename__ = "groups"
     __table_args__ = (primary(), owner(), unique("name"), {"info": STAFF})
 
     name: Mapped[str]
+    changed_xid: Mapped[int] = changed()
 
 
 class GroupMember(TenantOwned, Timed, Base):

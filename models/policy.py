@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Narrowing, TenantOwned, owner, primary, refer, unique
+from models.base import Base, Narrowing, TenantOwned, changed, owner, primary, refer, unique
 
 
 class PolicyDefaults(TenantOwned, Base):
@@ -35,3 +35,4 @@ class PolicyDefaults(TenantOwned, Base):
     changed_by: Mapped[UUID | None]
     changed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
+    changed_xid: Mapped[int] = changed()

@@ -73,6 +73,10 @@ class Cursors:
 
     def read(self, token: str, stream: str, now: datetime) -> Position:
         """Return the position of a token, or raise `CursorRefused`."""
+        return self.read_with_time(token, stream, now)[0]
+
+    def read_with_time(self, token: str, stream: str, now: datetime) -> tuple[Position, datetime]:
+        """Return the position of a token and when it was issued, or raise `CursorRefused`."""
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             body, seal = raw[: _BODY.size], raw[_BODY.size :]
@@ -85,10 +89,10 @@ class Cursors:
             raise CursorRefused("it comes from another database cluster")
         if bound != _short(stream):
             raise CursorRefused("it belongs to another stream")
-        age = now - (_ERA + issued * _TICK)
-        if age > LIFE or age < -LEEWAY:
+        at = _ERA + issued * _TICK
+        if now - at > LIFE or now - at < -LEEWAY:
             raise CursorRefused(f"cursors are good for {LIFE.days} days")
-        return Position(xid, UUID(bytes=row))
+        return Position(xid, UUID(bytes=row)), at
 
     def _seal(self, body: bytes) -> bytes:
         return hmac.digest(self.secret, body, "sha256")[:_SEAL]

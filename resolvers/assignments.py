@@ -16,27 +16,15 @@ from resolvers import identity
 from resolvers import policy as policies
 from resolvers.access import public, requires
 from resolvers.context import Context
-from services import assignments, assignments_monitor, assignments_policy, assignments_redeem, invitations, streams
+from services import assignments, assignments_policy, assignments_redeem, invitations
 from services.assignments import AssignmentOrder
-from services.assignments_monitor import Bucket, MonitorOrder
+from services.assignments_monitor import Bucket
 from services.idempotency import Answer
 from services.invitations import Invited
 from services.paging import Page, PageRequest
 from services.policy import Policy
 from services.refusals import InvitationUsed, Unauthenticated
 from services.work import Work
-
-
-@dataclass(frozen=True, slots=True)
-class Monitored:
-    """One page of the monitor, when it was true, and the cursor from which the stream goes on."""
-
-    assignment_id: UUID
-    page: Page[assignments_monitor.Row]
-    cursor: str
-    as_of: datetime
-    is_whole: bool
-    """Whether the list holds every recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,38 +87,6 @@ async def policy(context: Context, row: Assignment) -> Policy:
 async def policy_of_person(context: Context, assignment_id: UUID, user_id: UUID | None) -> Policy | None:
     """Return the limits that a recipient's next session gets, of an assignment that the viewer may see."""
     return None if user_id is None else await context.read(assignments_policy.of_person, assignment_id, user_id)
-
-
-@requires(Capability.ASSIGNMENTS_MONITOR)
-async def monitor(
-    context: Context,
-    row: Assignment,
-    wanted: assignments_monitor.Filter,
-    orders: Sequence[tuple[MonitorOrder, bool]],
-    page: PageRequest,
-) -> Monitored:
-    """Read one page of the monitor, and the stream's position in the very snapshot that the page shows."""
-    stream = streams.assignment_stream(context.tenant_id, row.id)
-    planned = (await policy(context, row)).security.value.level
-
-    async def read(work: Work) -> Monitored:
-        at, position = await streams.here(work, stream)
-        found = await assignments_monitor.rows(work, row.id, planned, wanted, orders, page, at.as_of)
-        cursor = streams.cursor(context.house.cursor_secret, stream, at, position)
-        return Monitored(row.id, found, cursor, at.as_of, assignments_monitor.is_whole(wanted))
-
-    seen = await context.read(read)
-    context.loaders.of(session_loaders.by_id).prime(
-        {shown.session.id: shown.session for shown in seen.page.rows if shown.session is not None}
-    )
-    return seen
-
-
-async def counted(context: Context, seen: Monitored) -> int:
-    """Return how many rows the list has that a page of the monitor is of."""
-    if seen.is_whole:
-        return sum((await counts(context, seen.assignment_id)).values())
-    return await context.read(seen.page.total)
 
 
 async def outcomes(context: Context, session_ids: Sequence[UUID]) -> Sequence[str | None]:

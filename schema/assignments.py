@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
 
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
 from models.messages import MessageChange
-from resolvers import activity, assignments, authoring, identity, messages, public_links, sessions
+from resolvers import activity, assignments, assignments_monitor, authoring, identity, messages, public_links, sessions
 from resolvers.context import Context
 from schema import messages as _  # noqa: F401 - describes the enum used here
 from schema.access import Info, Requires, alone, ask, says, told
@@ -160,6 +160,15 @@ class Invitation(Node):
         )
 
 
+CHANGED_AFTER: Final = (
+    "Only rows that may have changed after the `cursor` of a page that was read with the same filter and search: by "
+    "what happened, by a changed invitation, person, group or limit, or by the clock. Merge them by `id`: drop the "
+    "rows of `gone`, replace or add those of `nodes`, sort again, keep the new `cursor`. A row may come again "
+    "unchanged. If there are more pages, read them with `after` and the same `changedAfter`, and keep the cursor of "
+    "the first. Refused with `CURSOR_EXPIRED` where the list has to be read anew."
+)
+
+
 @read_from(id=id_from("Assignment"), uuid="row.id", status=enum_from(AssignmentStatus, "row.status"))
 @strawberry.type(description="An evaluation version issued to people: who may sit it, when, and under which limits.")
 class Assignment(Node):
@@ -241,7 +250,7 @@ class Assignment(Node):
         return connect(await assignments.invitations_page(info.context, self.row.id, wanted_page), Invitation.of)
 
     @ask(
-        assignments.monitor,
+        assignments_monitor.monitor,
         "Its recipients with their latest attempts, and the cursor of the live stream; null without the right.",
     )
     async def monitor(
@@ -256,11 +265,14 @@ class Assignment(Node):
             str | None, says("Only whose name or e-mail address begins so; capitals do not count.")
         ] = None,
         order_by: Annotated[list[MonitorOrderInput] | None, says("Sorted by these; by e-mail when left out.")] = None,
+        changed_after: Annotated[str | None, says(CHANGED_AFTER)] = None,
     ) -> Monitor | None:
         """Show a page of the monitor."""
         orders = [(one.field, one.direction is OrderDirection.DESC) for one in order_by or []]
         page = page_request(first, after, last, before)
-        return Monitor.of(await assignments.monitor(info.context, self.row, wanted(filter, search), orders, page))
+        chosen = wanted(filter, search)
+        seen = await assignments_monitor.monitor(info.context, self.row, chosen, orders, page, changed_after)
+        return Monitor.of(seen)
 
     @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
     async def activity(

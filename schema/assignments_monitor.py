@@ -9,8 +9,8 @@ import strawberry
 
 from models.sessions import DeliverySession
 from models.submissions import Outcome
-from resolvers import assignments, sessions
-from resolvers.assignments import Monitored
+from resolvers import assignments, assignments_monitor, sessions
+from resolvers.assignments_monitor import Monitored
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, Requires, alone, ask, told
@@ -199,7 +199,10 @@ class Monitor:
     seen: strawberry.Private[Monitored]
     nodes: list[MonitorRow] = told("The rows alone.")
     page_info: PageInfo = told("Where this page lies.")
-    cursor: str = told("Follow `assignmentStream` after it: everything from `asOf` on comes, and nothing twice.")
+    cursor: str = told(
+        "Follow `assignmentStream` after it: everything from `asOf` on comes, and nothing twice. Or ask for what "
+        "changed after it, as `changedAfter`."
+    )
     as_of: datetime = told("The database's clock when the page was read; what a row shows was true then.")
 
     @strawberry.field(description="The rows with their page cursors.")
@@ -208,10 +211,20 @@ class Monitor:
         cursors = self.seen.page.cursors
         return [Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, self.nodes, strict=True)]
 
-    @strawberry.field(description="How many rows the filter and search leave; counted only when asked for.")
+    @strawberry.field(description="How many rows filter, search and `changedAfter` leave; counted only when asked for.")
     async def total_count(self, info: Info) -> int:
         """Count the list that this page is of."""
-        return await assignments.counted(info.context, self.seen)
+        return await assignments_monitor.counted(info.context, self.seen)
+
+    @strawberry.field(
+        description=(
+            "Ids of the rows that changed after `changedAfter` and are not in the list, because filter or search leave "
+            "them out now or nobody is addressed by them any more: drop those that you hold. Empty without it."
+        )
+    )
+    def gone(self) -> list[strawberry.ID]:
+        """Name the rows that left."""
+        return [global_id("MonitorRow", one) for one in self.seen.gone]
 
     @strawberry.field(description="All recipients of the assignment by bucket, whatever filter and search say.")
     async def counts(self, info: Info) -> BucketCounts:

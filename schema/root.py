@@ -13,6 +13,7 @@ from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
+from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
@@ -65,6 +66,7 @@ Query = merge_types(
         PolicyQuery,
         SessionsQuery,
         SubmissionsQuery,
+        CohortsQuery,
         StreamsQuery,
         MySessionQuery,
         MessagesQuery,

@@ -16,7 +16,19 @@ from jobs.worker import Worker
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
-from server import health, invitations, ledger, mailing, metrics, outbox_pages, public_links, rest, sign_ins, web
+from server import (
+    assignments_monitor,
+    health,
+    invitations,
+    ledger,
+    mailing,
+    metrics,
+    outbox_pages,
+    public_links,
+    rest,
+    sign_ins,
+    web,
+)
 from server.addresses import DatabaseAddress
 from server.graphql_http import graphql_routes
 from server.graphql_operation import GraphQLRequest, Operations
@@ -110,6 +122,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     doors += invitations.routes(operations, authenticate, settings.front_end_url)
     doors += public_links.routes(operations, authenticate, settings.front_end_url)
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
+    routes += assignments_monitor.routes(operations, make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

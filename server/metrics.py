@@ -225,10 +225,16 @@ class Measured:
             is_open.dec()
 
 
+def _pattern(path: str) -> str:
+    """Return under which label a path is counted that has an id in it, or is none of ours."""
+    is_monitor = path.startswith("/api/v1/assignments/") and path.endswith("/monitor")
+    return "/api/v1/assignments/{id}/monitor" if is_monitor else "other"
+
+
 def _counting(path: str, send: Send) -> Send:
     async def counting(message: Message) -> None:
         if message["type"] == "http.response.start":
-            known = path if path in _KNOWN_PATHS else "other"
+            known = path if path in _KNOWN_PATHS else _pattern(path)
             _requests(known, message["status"]).inc()
         await send(message)
 

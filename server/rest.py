@@ -130,7 +130,7 @@ async def perform(
     """Run the document behind a door with these members as its input."""
     principal = await identify(request.headers, authenticate)
     operation = GraphQLRequest(
-        query=_document(door.document),
+        query=stored(door.document),
         variables={"input": members},
         idempotency_key=request.headers.get("idempotency-key"),
         address=address_of(request.scope),
@@ -141,7 +141,8 @@ async def perform(
 
 
 @cache
-def _document(name: str) -> str:
+def stored(name: str) -> str:
+    """Return the text of a stored operation document, by subject and name."""
     return (find_sdl().parent / "operations" / f"{name}.graphql").read_text("utf-8")
 
 

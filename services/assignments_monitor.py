@@ -37,7 +37,15 @@ from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, I
 from models.identity import User
 from models.sessions import DeliverySession, SessionState
 from models.submissions import ScoreVersion, Submission
-from services import assignments_groups, assignments_policy, invitations, plain, sessions_status
+from services import (
+    assignments_changes,
+    assignments_groups,
+    assignments_policy,
+    invitations,
+    plain,
+    sessions_status,
+)
+from services.assignments_changes import Since
 from services.invitations import Invited
 from services.paging import Listing, Order, Page, PageRequest, listed
 from services.prepared import Forms, given
@@ -47,6 +55,8 @@ from services.work import Work
 
 LARGEST_PAGE: Final = 200
 LONGEST_SEARCH: Final = 254
+MOST_GONE: Final = 1000
+"""How many rows may have left a list between two looks at it, before it has to be read anew."""
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_AHEAD: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -74,12 +84,16 @@ class MonitorOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which rows are wanted; what is None does not narrow. `search` is the beginning of a name or an address."""
+    """Which rows are wanted; what is None does not narrow. `search` is the beginning of a name or an address.
+
+    `since` leaves only rows that may have changed after it: never one too few, sometimes one too many.
+    """
 
     buckets: Sequence[Bucket] | None = None
     display_status: Sequence[DisplayStatus] | None = None
     high_stakes_only: bool = False
     search: str | None = None
+    since: Since | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +145,7 @@ async def rows(
     `planned` is the security level for those who have not started: a session keeps the one that was frozen into it.
     """
     form = (_shape(wanted, planned), tuple(orders))
-    values: dict[str, Any] = {"assignment_id": assignment_id}
-    if wanted.search:
-        values["search"] = _beginning(wanted.search.strip())
-        values["folded"] = values["search"].casefold()
+    values = _values(assignment_id, wanted)
     listing = Listing(
         _FORMS, form, lambda: _keys(wanted, planned, orders), _orders(tuple(orders)), values, widen=_widened
     )
@@ -143,9 +154,40 @@ async def rows(
     return Page(shown, found.cursors, found.has_next, found.has_previous, found.total)
 
 
+async def gone(work: Work, assignment_id: UUID, planned: SecurityLevel, wanted: Filter) -> list[UUID]:
+    """Return which of the rows that changed since `wanted.since` are not in the list, up to one more than is told."""
+    form = ("gone", _shape(wanted, planned))
+    statement = _FORMS.of(form, lambda: _gone(wanted, planned))
+    return [record[0] for record in await statement.fetch(work, _values(assignment_id, wanted))]
+
+
+def _gone(wanted: Filter, planned: SecurityLevel) -> Select[Any]:
+    target = AssignmentTarget
+    listed_now = and_(_is_shown(), *_conditions(wanted, planned))
+    return (
+        _recipients(target.id)
+        .where(target.assignment_id == given("assignment_id"), assignments_changes.since(_now()))
+        .where(~func.coalesce(listed_now, literal(value=False)))
+        .order_by(target.id)
+        .limit(MOST_GONE + 1)
+    )
+
+
+def _values(assignment_id: UUID, wanted: Filter) -> dict[str, Any]:
+    """Return the values that the statements of a filter are given."""
+    values: dict[str, Any] = {"assignment_id": assignment_id}
+    if wanted.search:
+        values["search"] = _beginning(wanted.search.strip())
+        values["folded"] = values["search"].casefold()
+    if wanted.since is not None:
+        values |= wanted.since.values()
+    return values
+
+
 def is_whole(wanted: Filter) -> bool:
     """Tell whether a filter leaves every recipient in, so that the list is as long as the buckets together."""
-    return wanted.buckets is None and wanted.display_status is None and not (wanted.high_stakes_only or wanted.search)
+    narrow = wanted.high_stakes_only or wanted.search or wanted.since is not None
+    return wanted.buckets is None and wanted.display_status is None and not narrow
 
 
 _FORMS: Final = Forms()
@@ -156,7 +198,7 @@ def _shape(wanted: Filter, planned: SecurityLevel) -> Hashable:
     """Return all of a filter that decides the text of the statement."""
     buckets = None if wanted.buckets is None else tuple(wanted.buckets)
     statuses = None if wanted.display_status is None else tuple(wanted.display_status)
-    return buckets, statuses, wanted.high_stakes_only and planned, bool(wanted.search)
+    return buckets, statuses, wanted.high_stakes_only and planned, bool(wanted.search), wanted.since is not None
 
 
 def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[MonitorOrder, bool]]) -> Select[Any]:
@@ -164,12 +206,15 @@ def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[Monitor
     target = AssignmentTarget
     by_person = all(column in _BY_PERSON for column, _ in orders)
     narrowed = wanted.buckets is not None or wanted.display_status is not None or wanted.high_stakes_only
+    narrowed = narrowed or wanted.since is not None
+    changed = [] if wanted.since is None else [assignments_changes.since(_now())]
     selected = (
         cast("Select[Any]", select(target.id.label("target_id")).join(User, User.id == target.user_id))
         if by_person and not narrowed
         else _recipients(target.id.label("target_id"))
     )
-    return selected.where(target.assignment_id == given("assignment_id"), _is_shown(), *_conditions(wanted, planned))
+    listed_now = (_is_shown(), *_conditions(wanted, planned))
+    return selected.where(target.assignment_id == given("assignment_id"), *changed, *listed_now)
 
 
 def _is_shown() -> ColumnElement[bool]:

@@ -180,13 +180,18 @@ def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position) -> st
 
 def position(secret: bytes, stream: Stream, at: Horizon, token: str) -> Position:
     """Return the position of a token; one that is not good for this stream, here and now, is refused."""
+    return position_with_time(secret, stream, at, token)[0]
+
+
+def position_with_time(secret: bytes, stream: Stream, at: Horizon, token: str) -> tuple[Position, datetime]:
+    """Return the position of a token, as `position` does, and when the token was issued."""
     try:
-        found = Cursors(secret, at.epoch).read(token, stream.name, at.as_of)
+        found, issued = Cursors(secret, at.epoch).read_with_time(token, stream.name, at.as_of)
     except cursors.CursorRefused as refused:
         raise CursorExpired(f"The cursor '{token[:24]}…' cannot be used: {refused}.") from refused
     if found.xid >= at.unused:
         raise CursorExpired(f"The cursor '{token[:24]}…' is from after the moment that the database was restored to.")
-    return found
+    return found, issued
 
 
 async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[SessionEvent]:

@@ -27,6 +27,7 @@ _READ = {
     C.SESSIONS_READ,
     C.SUBMISSIONS_READ,
     C.PROGRAMMES_READ,
+    C.REPORTS_READ,
 }
 _SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ}
 
@@ -41,7 +42,15 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         "author",
         "Author",
         "Writes and publishes questions and evaluations.",
-        _SEE | {C.QUESTIONS_READ, C.QUESTIONS_WRITE, C.QUESTIONS_PUBLISH, C.EVALUATIONS_WRITE, C.EVALUATIONS_PUBLISH},
+        _SEE
+        | {
+            C.QUESTIONS_READ,
+            C.QUESTIONS_WRITE,
+            C.QUESTIONS_PUBLISH,
+            C.EVALUATIONS_WRITE,
+            C.EVALUATIONS_PUBLISH,
+            C.REPORTS_READ,
+        },
     ),
     _role(
         "assessor",
@@ -72,6 +81,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.PROGRAMMES_MANAGE,
             C.MESSAGES_READ,
             C.INVITATIONS_COPY_LINK,
+            C.REPORTS_READ,
         },
     ),
     _role(

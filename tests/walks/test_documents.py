@@ -29,6 +29,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Assignments": ("viewer", lambda _w: {"filter": {"status": ["ACTIVE"]}}),
     "Invitations": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentMonitor": ("proctor", lambda w: {"id": w.assignment, "filter": {"buckets": ["STARTED"]}}),
+    "Cohort": ("author", lambda _w: {"runLabel": "Walk_Run", "attempts": "BEST"}),
     "AssignmentResults": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentEvents": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "Session": ("auditor", lambda w: {"id": w.done.session_id}),

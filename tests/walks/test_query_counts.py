@@ -225,6 +225,29 @@ async def test_the_mails_of_a_monitor(live: Live, crowd: dict[int, str]):
     assert few == many, statements
 
 
+async def test_what_changed_in_the_monitor(live: Live, crowd: dict[int, str]):
+    few, many = [
+        await count(
+            live,
+            document("AssignmentMonitor"),
+            {"id": crowd[n], "changedAfter": await earlier(live, crowd[n])},
+            "manager",
+        )
+        for n in (FEW, MANY)
+    ]
+    assert (few[1], many[1]) == (FEW, MANY)
+    assert few[0] == many[0], many[2]
+
+
+async def earlier(live: Live, assignment: str) -> str:
+    """The cursor of a page that was read before every row changed."""
+    page = (await live.ask("AssignmentMonitor", {"id": assignment}, role="manager"))["assignment"]["monitor"]
+    for row in page["nodes"]:
+        given = {"id": row["candidate"]["id"], "displayName": f"Again {row['candidate']['email']}"}
+        await live.do("UserUpdate", given, role="admin")
+    return page["cursor"]
+
+
 @pytest.mark.parametrize("name", NESTED)
 async def test_a_nested_list(live: Live, crowd: dict[int, str], name: str, record_property):
     role, text = NESTED[name]
