@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from models.assignments import Assignment, AssignmentDraft
+from models.assignments import Assignment, AssignmentDraft, AssignmentTemplate
 from models.identity import Group
-from services import assignments_drafts, assignments_groups, assignments_monitor, plain
+from services import assignments_drafts, assignments_groups, assignments_monitor, assignments_templates, plain
 from services import invitations as invitation_services
 from services.assignments_monitor import Bucket
 from services.invitations import Invited
@@ -32,6 +32,12 @@ async def groups(work: Work, assignment_ids: list[UUID]) -> list[list[Group]]:
 async def drafts(work: Work, ids: list[UUID]) -> list[AssignmentDraft | None]:
     """Return the drafts with these ids, in order; None where there is none to be seen."""
     found = await assignments_drafts.by_ids(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def templates(work: Work, ids: list[UUID]) -> list[AssignmentTemplate | None]:
+    """Return the templates with these ids, in order; None where there is none to be seen."""
+    found = await assignments_templates.by_ids(work, ids)
     return [found.get(one) for one in ids]
 
 

@@ -37,7 +37,7 @@ class RecipientInput:
 
 @strawberry.input(description="What is issued, to whom, when, and under which limits.")
 class AssignmentTermsInput:
-    """Terms and recipients. What is left out is decided by the evaluation version, the tenant, or Evalium."""
+    """Terms and recipients. What is left out is decided by the template, the version, the tenant, or Evalium."""
 
     evaluation_version_id: strawberry.ID | None = told(
         "Global id of a published evaluation version; only a draft may leave it out.", default=None
@@ -61,9 +61,14 @@ class AssignmentTermsInput:
         "Groups the results: 1 to 80 letters, digits, `_ - .`; from title and quarter when left out.", default=None
     )
 
+    template_id: strawberry.ID | None = told(
+        "Global id of a template: what is left out here comes from it, and its limits are kept as they are now.",
+        default=None,
+    )
+
     def content(self) -> Content:
         """Return what is issued and to whom as the service reads it."""
-        version = self.evaluation_version_id
+        version, template = self.evaluation_version_id, self.template_id
         path = ["evaluationVersionId"]
         terms = Terms(
             evaluation_version_id=None if version is None else local_id("EvaluationVersion", version, path=path),
@@ -75,6 +80,7 @@ class AssignmentTermsInput:
             feedback_mode=self.feedback_mode,
             security_config=None if self.security_config is None else self.security_config.plain(),
             run_label=self.run_label,
+            template_id=None if template is None else local_id("AssignmentTemplate", template, path=["templateId"]),
         )
         named = [one.plain() for one in self.recipients]
         return Content(terms, [*named, *assignments_addresses.recipients(self.addresses or "")])

@@ -9,6 +9,8 @@ import strawberry
 from resolvers import (
     activity,
     assignments,
+    assignments_issue,
+    assignments_templates,
     authoring,
     groups,
     identity,
@@ -25,6 +27,8 @@ from resolvers.nodes import Find
 from schema.access import Info, ask, says
 from schema.activity import Activity
 from schema.assignments import Assignment, Invitation
+from schema.assignments_issue import AssignmentDraft
+from schema.assignments_templates import AssignmentTemplate
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import Group, OrgUnit, User
@@ -49,6 +53,8 @@ def _shown(find: Callable[[Context, UUID], Awaitable[Any]], show: Callable[[Any]
 KINDS: Final[dict[str, Find[Node]]] = {
     "Activity": _shown(activity.activity_row, Activity.of),
     "Assignment": _shown(assignments.assignment, Assignment.of),
+    "AssignmentDraft": _shown(assignments_issue.draft, AssignmentDraft.of),
+    "AssignmentTemplate": _shown(assignments_templates.template, AssignmentTemplate.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
     "Group": _shown(groups.group, Group.of),

@@ -12,6 +12,7 @@ from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
+from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
@@ -55,6 +56,7 @@ Query = merge_types(
         AuthoringQuery,
         AssignmentsQuery,
         AssignmentsIssueQuery,
+        AssignmentsTemplatesQuery,
         OverridesQuery,
         AccommodationsQuery,
         PolicyQuery,
@@ -79,6 +81,7 @@ Mutation = merge_types(
         AuthoringMutation,
         AssignmentsMutation,
         AssignmentsIssueMutation,
+        AssignmentsTemplatesMutation,
         OverridesMutation,
         AccommodationsMutation,
         PolicyMutation,

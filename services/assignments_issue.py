@@ -78,6 +78,7 @@ def told_of(assignment: Assignment) -> dict[str, Any]:
         "time_limit_seconds": assignment.time_limit_seconds,
         "feedback_mode": assignment.feedback_mode,
         "security_config": assignment.security_config,
+        "template": assignment.template,
     }
 
 

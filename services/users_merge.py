@@ -50,6 +50,7 @@ AUTHORED = (
     "evaluation_versions",
     "assignments",
     "assignment_drafts",
+    "assignment_templates",
     "mail_templates",
     "service_tokens",
     "users",

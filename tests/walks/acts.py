@@ -56,15 +56,17 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, an override that was applied to them, and two drafts."""
+    """Somebody who sits, an override that was applied to them, two drafts and two templates."""
 
     candidate: str
     override: str
     draft: str
     to_remove: str
+    template: str
+    template_to_delete: str
 
 
-async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> Limited:
+async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str, version_id: str) -> Limited:
     """Give more time to somebody who sits, and to somebody who has not come yet."""
     session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
     candidate = session["candidate"]["id"]
@@ -72,8 +74,18 @@ async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str) -> 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    drafts = [await live.do("AssignmentDraftSave", {"name": name()}, role="manager") for _ in range(2)]
-    return Limited(candidate, applied["override"]["id"], *(one["draft"]["id"] for one in drafts))
+    templates = [
+        await live.do("AssignmentTemplateCreate", {"name": name(), "evaluationVersionId": version_id}, role="manager")
+        for _ in range(2)
+    ]
+    given = {"evaluationVersionId": version_id, "templateId": templates[0]["template"]["id"]}
+    drafts = [await live.do("AssignmentDraftSave", {"name": name(), **given}, role="manager") for _ in range(2)]
+    return Limited(
+        candidate,
+        applied["override"]["id"],
+        *(one["draft"]["id"] for one in drafts),
+        *(one["template"]["id"] for one in templates),
+    )
 
 
 @dataclass
@@ -136,7 +148,7 @@ async def make_world(live: Live) -> World:
         global_id("Job", parked[0]),
         *await _signers(live),
         people := await make_people(live),
-        await make_limits(live, assignment, busy, people.kept),
+        await make_limits(live, assignment, busy, people.kept, version["id"]),
     )
 
 
@@ -238,6 +250,12 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"id": w.limits.draft, "name": name(), "addresses": f"{uuid4().hex}@example.org"},
     ),
     "AssignmentDraftDelete": ("manager", lambda w: {"id": w.limits.to_remove}),
+    "AssignmentTemplateCreate": (
+        "manager",
+        lambda w: {"name": name(), "evaluationVersionId": w.version_id, "windowSeconds": 3600},
+    ),
+    "AssignmentTemplateUpdate": ("manager", lambda w: {"id": w.limits.template, "name": name(), "allowedAttempts": 2}),
+    "AssignmentTemplateDelete": ("manager", lambda w: {"id": w.limits.template_to_delete}),
     "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
     "OverrideApply": (

@@ -42,6 +42,8 @@ async def ids(live: Live) -> dict[str, str]:
     data = body["data"]
     return {
         "Assignment": world.assignment,
+        "AssignmentDraft": world.limits.draft,
+        "AssignmentTemplate": world.limits.template,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
