@@ -96,6 +96,11 @@ async def policy(context: Context, row: Assignment) -> Policy:
     return assignments_policy.effective(row, version, await policies.current(context))
 
 
+async def policy_of_person(context: Context, assignment_id: UUID, user_id: UUID | None) -> Policy | None:
+    """Return the limits that a recipient's next session gets, of an assignment that the viewer may see."""
+    return None if user_id is None else await context.read(assignments_policy.of_person, assignment_id, user_id)
+
+
 @requires(Capability.ASSIGNMENTS_MONITOR)
 async def monitor(
     context: Context,

@@ -120,7 +120,10 @@ class AccessExplainQuery:
         capability: Annotated[str, says("Name of the capability.")],
         object_id: Annotated[
             strawberry.ID | None,
-            says("Global id of an object or an org unit that it is about; the whole tenant when left out."),
+            says(
+                "Global id of the object that it is about: an org unit, what lies in one, or a person, group or "
+                "role, which belong to the whole tenant; the whole tenant when left out."
+            ),
         ] = None,
         at: Annotated[datetime | None, says("An instant of the past; now when left out.")] = None,
     ) -> AccessExplanation:

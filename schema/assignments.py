@@ -158,6 +158,17 @@ class Assignment(Node):
         """Resolve the limits."""
         return Limits.of(await assignments.policy(info.context, self.row))
 
+    @strawberry.field(
+        description="The limits that a session of one recipient gets which is made now, what is personal included; "
+        "null for who is no recipient."
+    )
+    async def limits_for(
+        self, info: Info, user_id: Annotated[strawberry.ID, says("Global id of the person.")]
+    ) -> Limits | None:
+        """Resolve one person's limits."""
+        found = await assignments.policy_of_person(info.context, self.row.id, looked_for("User", user_id))
+        return found and Limits.of(found)
+
     @strawberry.field(description="How strictly it is supervised.")
     async def security_level(self, info: Info) -> SecurityLevel:
         """Derive the level."""

@@ -24,9 +24,9 @@ from server.graphql_live import answered
 from server.live import Principal
 from server.persisted import Documents
 from server.sharing import SharedAnswers
+from services.driver import uninterrupted
 from services.refusals import BadUserInput, Refusal, Unauthenticated
 from services.viewer import Viewer
-from services.work import uninterrupted
 
 T = TypeVar("T")
 

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 
 from models.activity import Activity
-from models.assignments import Assignment, Invitation
+from models.assignments import Assignment, AssignmentDraft, Invitation
 from models.authoring import Evaluation, EvaluationVersion, Question, QuestionVersion
 from models.capabilities import Capability
-from models.identity import OrgUnit, User
+from models.identity import Group, OrgUnit, Role, User
+from models.overrides import AssignmentOverride
 from models.sessions import DeliverySession
 from models.submissions import Submission
 from services import roles, roles_held
@@ -22,7 +23,9 @@ from services.work import Work
 
 PLACED: Final[dict[str, Any]] = {
     "Assignment": Assignment,
+    "AssignmentDraft": AssignmentDraft,
     "Invitation": Invitation,
+    "Override": AssignmentOverride,
     "Question": Question,
     "QuestionVersion": QuestionVersion,
     "Evaluation": Evaluation,
@@ -31,6 +34,9 @@ PLACED: Final[dict[str, Any]] = {
     "Submission": Submission,
 }
 """Kinds of objects that lie in an org unit; an org unit itself may be named too."""
+
+EVERYWHERE: Final[dict[str, Any]] = {"User": User, "Group": Group, "Role": Role}
+"""Kinds of objects that belong to the whole tenant: only grants without a bound reach them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +102,13 @@ async def state_at(work: Work, user_id: UUID, at: datetime) -> State:
     return replay([Row(*row) for row in await work.rows(wanted)], at)
 
 
-async def _org_unit_of(work: Work, kind: str, object_id: UUID) -> UUID:
-    """Return the org unit in which an object lies; refuse one that the work cannot see."""
+async def _org_unit_of(work: Work, kind: str, object_id: UUID) -> UUID | None:
+    """Return the org unit in which an object lies, None for the whole tenant; refuse one that the work cannot see."""
     found: UUID | None = None
+    if kind in EVERYWHERE:
+        model = EVERYWHERE[kind]
+        if await work.session.scalar(select(model.id).where(model.id == object_id)) is not None:
+            return None
     if kind == "OrgUnit":
         found = await work.session.scalar(select(OrgUnit.id).where(OrgUnit.id == object_id))
     elif kind in PLACED:

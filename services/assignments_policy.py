@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import select
 
 from models.accommodations import AccommodationProfile
-from models.assignments import Assignment
+from models.assignments import Assignment, AssignmentTarget
 from models.authoring import EvaluationVersion
 from models.identity import GroupMember
 from models.policy import PolicyDefaults
@@ -106,6 +106,22 @@ async def personal_rows(work: Work, assignment_id: UUID, user_ids: Sequence[UUID
         for user_id in named:
             found[user_id].append(overrides_rows.as_row(override))
     return found
+
+
+async def of_person(work: Work, assignment_id: UUID, user_id: UUID) -> Policy | None:
+    """Return the limits that a session of a recipient gets which is made now; None for who is no recipient."""
+    wanted = (
+        select(Assignment, EvaluationVersion)
+        .join(EvaluationVersion, EvaluationVersion.id == Assignment.evaluation_version_id)
+        .join(AssignmentTarget, AssignmentTarget.assignment_id == Assignment.id)
+        .where(Assignment.id == assignment_id, AssignmentTarget.user_id == user_id)
+    )
+    found = (await work.session.execute(wanted)).one_or_none()
+    if found is None:
+        return None
+    plain = plain_rows(found.Assignment, found.EvaluationVersion, await defaults_of_tenant(work))
+    personal = await personal_rows(work, assignment_id, [user_id])
+    return policy.resolve([*plain, *personal.get(user_id, [])])
 
 
 def profile_row(profile: AccommodationProfile) -> Row:

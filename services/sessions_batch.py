@@ -20,8 +20,8 @@ from services.sessions_events import Report
 from services.sessions_hold import lock_name
 from services.sessions_row import HELD_COLUMNS, Held
 from services.sessions_sheet import KeptAnswer, PaperItem, Sheet, StoredAnswer, TakenBatch
+from services.unit import Unit
 from services.viewer import Via
-from services.work import Unit
 
 Act: TypeAlias = Save | Report
 Outcome: TypeAlias = Saved | idempotency.Answer | Exception

@@ -19,8 +19,9 @@ from services.refusals import Unauthenticated
 from services.sessions_answers import Save, Saved
 from services.sessions_batch import Act, Outcome, Papers, settle
 from services.sessions_events import Report, Reported
+from services.unit import Unit
 from services.viewer import Viewer
-from services.work import Office, Unit
+from services.work import Office
 
 LARGEST = 64
 """Acts in one transaction."""

@@ -7,34 +7,42 @@ services named.
 
 import asyncio
 import copy
-import hashlib
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 import orjson
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import BigInteger, Boolean, Executable, bindparam, event, func, select, text
+from sqlalchemy import BigInteger, Boolean, Executable, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from models.activity import Activity
 from models.base import uuid7
 from realtime.topics import Topic
+from services.driver import (
+    DRIVER_ERRORS,
+    LOCK_NOT_AVAILABLE,
+    ScopedSession,
+    TenantConnection,
+    is_at_rest,
+    lies_ready,
+    lock_key,
+    rolled_back,
+    translated,
+    uninterrupted,
+)
 from services.refusals import InProgress
+from services.unit import Unit
 from services.vault import Vault
 from services.viewer import Viewer
 
@@ -61,63 +69,11 @@ _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 _BEGUN = object()
 """Stands for a transaction that the driver has begun and will end."""
 
-_ROLLED_BACK = frozenset({"40001", "40P01"})
-_LOCK_NOT_AVAILABLE = "55P03"
-_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
-"""What the driver raises, and what SQLAlchemy's adapter makes of it."""
-
 _LOCK = text(
     "select case when shared then pg_advisory_xact_lock_shared(key) else pg_advisory_xact_lock(key) end, "
     "pg_current_xact_id_if_assigned() is null as clean "
     "from (select * from unnest(:keys, :modes) as wanted (key, shared) order by 1) keys",
 ).bindparams(bindparam("keys", type_=ARRAY(BigInteger)), bindparam("modes", type_=ARRAY(Boolean)))
-
-
-_WAIT_FOR = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
-_TRY = "select pg_try_advisory_xact_lock(key) as held from unnest($1::bigint[]) key"
-
-
-@lru_cache(maxsize=4096)
-def _lock_key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-class TenantConnection(asyncpg.Connection):
-    """A driver connection that puts the variables of the next transaction on its BEGIN, at no extra round trip."""
-
-    __slots__ = ("variables",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType] - asyncpg has no types
-        self.variables: dict[str, str] | None = None
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's own signature
-        """Run a command; a BEGIN carries the waiting variables with it."""
-        if self.variables and query.startswith("BEGIN"):
-            settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in self.variables.items())
-            query = f"{query} SELECT {settings}"
-            self.variables = None
-        return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType] - as above
-
-
-class _ScopedSession(Session):
-    """An ORM session whose transactions begin with the variables in its `info`."""
-
-
-@event.listens_for(_ScopedSession, "after_begin")
-def _hand_over_variables(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    driver.variables = session.info["variables"]
-
-
-@contextmanager
-def _translated(statement: str, driver: Any) -> Generator[None]:
-    """Raise the driver's failures as SQLAlchemy would, so that there is one kind of them."""
-    try:
-        yield
-    except (*_DRIVER_ERRORS, OSError) as error:
-        lost = bool(driver.is_closed())
-        raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
 
 class Work:
@@ -177,7 +133,7 @@ class Work:
             if self._driver is None:
                 self._driver = await self._begun()
             return await self._driver.fetch(statement, *values)
-        except (*_DRIVER_ERRORS, OSError) as error:
+        except (*DRIVER_ERRORS, OSError) as error:
             lost = await self._is_lost(error)
             raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
@@ -207,12 +163,12 @@ class Work:
         It must come before the first write: a transaction gets its id with its first write, and events are streamed in
         the order of these ids, so whoever holds a session's lock later must also have the later id.
         """
-        modes = {_lock_key(name): True for name in shared} | {_lock_key(name): False for name in names}
+        modes = {lock_key(name): True for name in shared} | {lock_key(name): False for name in names}
         try:
             given = {"keys": list(modes), "modes": list(modes.values())}
             rows = (await self.session.execute(_LOCK, given)).all()
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
                 raise InProgress from error
             raise
         if not all(row.clean for row in rows):
@@ -237,22 +193,6 @@ class Work:
         self.session.add(Activity(tenant_id=self.viewer.tenant_id, id=uuid7(), **told))
 
 
-async def uninterrupted(work: Coroutine[Any, Any, R]) -> R:
-    """Await `work` to its end even while the current task is being cancelled, then let the cancellation go on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return task.result()
-
-
 async def _ended_by_driver(work: Work, adapter: Any) -> None:
     """End a snapshot; SQLAlchemy's session, where there is one, finds nothing left to end."""
     adapter._transaction = None  # noqa: SLF001 - as in `Office.snapshot`
@@ -262,66 +202,8 @@ async def _ended_by_driver(work: Work, adapter: Any) -> None:
     finally:
         driver = adapter.driver_connection
         if not driver.is_closed():
-            with _translated("ROLLBACK", driver):
+            with translated("ROLLBACK", driver):
                 await driver.execute("ROLLBACK")
-
-
-class Unit:
-    """One writing transaction by the driver alone, without the ORM; leaving it commits."""
-
-    def __init__(self, driver: Any) -> None:
-        self.topics: set[Topic] = set()
-        self.committing = False
-        self._driver = driver
-
-    async def fetch(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
-        """Run a statement and return its records. Its text is constant, so that it is prepared once."""
-        return await _driven(self._driver, self._driver.fetch, statement, *values)
-
-    async def lock(self, *names: str) -> None:
-        """Wait for the named locks, before the first write, as `Work.lock` does."""
-        try:
-            await self.fetch(_WAIT_FOR, sorted(map(_lock_key, names)))
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-                raise InProgress from error
-            raise
-
-    async def lock_free(self, names: Sequence[str]) -> list[bool]:
-        """Take those of the named locks that are free, without waiting; tell for each whether it is held now."""
-        return [row["held"] for row in await self.fetch(_TRY, [_lock_key(name) for name in names])]
-
-    def touch(self, *topics: Topic) -> None:
-        """Name what changed; its followers are woken after the commit."""
-        self.topics.update(topics)
-
-    async def begin(self, variables: dict[str, str]) -> None:
-        """Begin, with the variables on BEGIN."""
-        self._driver.variables = variables
-        await _driven(self._driver, self._driver.execute, "BEGIN;")
-
-    async def commit(self) -> None:
-        """Commit."""
-        self.committing = True
-        done = await _driven(self._driver, self._driver.execute, "COMMIT")
-        if done != "COMMIT":
-            raise RuntimeError(f"The database answered COMMIT with {done}.")
-
-    async def give_up(self) -> bool:
-        """Roll back; tell whether the connection is fit for the next."""
-        self._driver.variables = None
-        try:
-            if not self._driver.is_closed() and self._driver.is_in_transaction():
-                await self._driver.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            return False
-        return not self._driver.is_closed()
-
-
-async def _driven(driver: Any, act: Callable[..., Awaitable[R]], statement: str, *values: Any) -> R:
-    """Let the driver act, and tell its errors as SQLAlchemy would."""
-    with _translated(statement, driver):
-        return await act(statement, *values)
 
 
 class Office:
@@ -377,7 +259,7 @@ class Office:
     def _session(self, engine: AsyncEngine, viewer: Viewer) -> AsyncSession:
         return AsyncSession(
             engine,
-            sync_session_class=_ScopedSession,
+            sync_session_class=ScopedSession,
             expire_on_commit=False,
             info={"variables": self._variables(viewer)},
         )
@@ -411,7 +293,7 @@ class Office:
             driver = adapter.driver_connection
             driver.variables = self._variables(viewer)
             try:
-                with _translated("BEGIN", driver):
+                with translated("BEGIN", driver):
                     await driver.execute(_BEGIN_SNAPSHOT)
             except BaseException:
                 connection.invalidate()  # whether it took effect is not known
@@ -437,7 +319,7 @@ class Office:
         finally:
             if driver.is_closed() and connection.is_valid:  # the ORM, where it met the loss, has done so itself
                 connection.invalidate()
-            if connection.is_valid and _is_at_rest(connection):
+            if connection.is_valid and is_at_rest(connection):
                 connection.close()
             else:
                 await uninterrupted(greenlet_spawn(connection.close))
@@ -446,7 +328,7 @@ class Office:
         """Take a connection from the pool; one that lies there is taken without the detour that a wait needs."""
         sync = self._engine.sync_engine
         dbapi: Any = sync.dialect.loaded_dbapi
-        if _lies_ready(sync.pool):
+        if lies_ready(sync.pool):
             return sync.raw_connection()
         try:
             return await greenlet_spawn(sync.raw_connection)
@@ -501,7 +383,7 @@ class Office:
                     answer = await act(work)
             except DBAPIError as error:
                 unsure = work is not None and work.committing and not repeatable
-                again = _rolled_back(error) or (error.connection_invalidated and not unsure)
+                again = rolled_back(error) or (error.connection_invalidated and not unsure)
                 if not again or attempt == ATTEMPTS:
                     raise
                 RETRIES.inc()
@@ -510,19 +392,6 @@ class Office:
             else:
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _lies_ready(pool: Any) -> bool:
-    """Tell whether the connection that a pool lends next is there and need not be made again, which is awaited."""
-    idle = pool._pool._queue._queue  # noqa: SLF001 - the pool tells how many lie there, but not of what kind the next is
-    return bool(idle) and not idle[0]._is_hard_or_soft_invalidated()  # noqa: SLF001 - likewise
-
-
-def _is_at_rest(connection: PoolProxiedConnection) -> bool:
-    """Tell whether a connection can go back to the pool with nothing to be awaited."""
-    adapter: Any = connection.dbapi_connection
-    driver = adapter.driver_connection
-    return adapter._transaction is None and not driver.is_closed() and not driver.is_in_transaction()  # noqa: SLF001 - as in `Office.snapshot`
 
 
 def activity_of(
@@ -552,12 +421,3 @@ def activity_of(
 def is_passing(error: BaseException) -> bool:
     """Tell whether a read may have failed only because the database was away or overloaded: worth another attempt."""
     return isinstance(error, DBAPIError | PoolTimeout | OSError)
-
-
-def _rolled_back(error: DBAPIError) -> bool:
-    """Tell whether the database says that the transaction left no trace and may simply be tried again."""
-    cause = getattr(error.orig, "__cause__", None)
-    return getattr(error.orig, "sqlstate", None) in _ROLLED_BACK or isinstance(
-        cause,
-        asyncpg.InvalidCachedStatementError,
-    )

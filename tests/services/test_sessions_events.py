@@ -11,7 +11,7 @@ from models.sessions import SessionEvent
 from services.refusals import DeadlinePassed, IdempotencyMismatch, InvalidInput, StateDrift
 from services.sessions_events import Reported, ReportedKind
 from services.sessions_expiry import submit
-from services.work import Unit
+from services.unit import Unit
 from tests.factories import sessions as factory
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)

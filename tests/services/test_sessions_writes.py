@@ -12,11 +12,13 @@ from sqlalchemy.exc import OperationalError
 from models.base import uuid7
 from models.sessions import Answer, SessionEvent
 from services import sessions_writes
+from services.driver import TenantConnection
 from services.idempotency import Request
 from services.refusals import IdempotencyMismatch, NotFound, Refusal, Unauthenticated
 from services.sessions_events import Reported, ReportedKind
 from services.sessions_writes import SessionWrites
-from services.work import Office, TenantConnection, Unit
+from services.unit import Unit
+from services.work import Office
 from tests.factories import sessions as factory
 from tests.factories import tenants
 

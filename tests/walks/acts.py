@@ -66,7 +66,7 @@ class Limited:
     template_to_delete: str
 
 
-async def make_limits(live: Live, assignment: str, busy: Sitting, kept: str, version_id: str) -> Limited:
+async def make_limits(live: Live, assignment: str, version_id: str, busy: Sitting, kept: str) -> Limited:
     """Give more time to somebody who sits, and to somebody who has not come yet."""
     session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
     candidate = session["candidate"]["id"]
@@ -148,7 +148,7 @@ async def make_world(live: Live) -> World:
         global_id("Job", parked[0]),
         *await _signers(live),
         people := await make_people(live),
-        await make_limits(live, assignment, busy, people.kept, version["id"]),
+        await make_limits(live, assignment, version["id"], busy, people.kept),
     )
 
 

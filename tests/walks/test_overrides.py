@@ -54,6 +54,12 @@ async def test_an_extension_reaches_candidate_and_proctor_within_a_second(live: 
     assert applied["sessions"] == [{"id": sitting.session_id, "deadlineAt": effect["deadlineAfter"]}]
     assert seen["event"]["reason"] == "The lights went out."
     assert "lights" not in str(candidate), "a candidate is told what, and not why"
+    asked = (
+        "query($a: ID!, $u: ID!) { assignment(id: $a) { limitsFor(userId: $u) { extensionSeconds { value base } } } }"
+    )
+    person = {"a": assignment, "u": session["candidate"]["id"]}
+    limits = (await live.post(asked, person, proctor))["data"]["assignment"]["limitsFor"]
+    assert limits == {"extensionSeconds": {"value": 900, "base": 0}}
     ledger = (await live.ask("Overrides", {"filter": {"assignmentId": assignment}}, role="viewer"))["overrides"][
         "nodes"
     ]

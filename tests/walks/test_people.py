@@ -158,6 +158,8 @@ async def test_explaining_the_past_needs_the_ledger_and_the_present_does_not(liv
         "Proctor",
     )
     assert told["reasons"][0]["grantId"] == grant
+    about_a_person = (await live.ask("AccessExplain", asked | {"objectId": user}, token=token))["accessExplain"]
+    assert (about_a_person["orgUnit"], about_a_person["allowed"]) == (None, True), "people belong to the whole tenant"
     past = asked | {"at": told["at"]}
     assert codes(await live.post(document("AccessExplain"), past, token)) == ["FORBIDDEN"]
     await live.do("RoleRemove", {"grantId": grant, "reason": "Enough."}, role="admin")

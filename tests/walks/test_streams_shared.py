@@ -86,7 +86,7 @@ async def screens(*wanted: Screen):
 @pytest.fixture(scope="module")
 async def stage(live: Live):
     version = await story.publish(live)
-    assignment, invitations = await story.issue(live, version["id"], 6)
+    assignment, invitations = await story.issue(live, version["id"], 12)
     return assignment, iter(invitations)
 
 
