@@ -37,6 +37,7 @@ class Capability(StrEnum):
     ACCOMMODATIONS_READ = "accommodations.read"
     ACCOMMODATIONS_MANAGE = "accommodations.manage"
     POLICY_MANAGE = "policy.manage"
+    SCHEDULES_MANAGE = "schedules.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -71,4 +72,5 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.ACCOMMODATIONS_READ: "See what people need in every assessment, such as more time.",
     Capability.ACCOMMODATIONS_MANAGE: "Write down what people need in every assessment.",
     Capability.POLICY_MANAGE: "Change the tenant's default limits.",
+    Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

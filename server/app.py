@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -80,7 +81,9 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         await hub.start()
         post = mailing.post(settings)
         by_the_clock = [
-            asyncio.create_task(schedule.run(house.office, house.notary, stop)),
+            asyncio.create_task(
+                schedule.run(house.office, house.notary, stop, link=partial(invitations.link, house.site, tokens))
+            ),
             asyncio.create_task(house.audit.run(stop)),
         ]
         if settings.worker:

@@ -2,8 +2,8 @@
 
 - Each occurrence is at the start's local time of day. A local time that the zone leaves out moves forward by as much as
   was left out; one that it has twice counts once, the first time.
-- A day that a month does not have is the last day of that month: 31 January, 28 February, 31 March. RFC 5545 leaves such
-  months out, and so does dateutil, which nobody wants of a yearly duty of 29 February.
+- A day that a month does not have is the last day of that month: 31 January, 28 February, 31 March. RFC 5545 leaves
+  such months out, and so does dateutil, which nobody wants of a yearly duty of 29 February.
 - Two occurrences never share an instant, also where a zone leaves out a whole day.
 """
 

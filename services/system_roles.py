@@ -71,6 +71,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.SUBMISSIONS_READ,
             C.PROGRAMMES_MANAGE,
             C.MESSAGES_READ,
+            C.SCHEDULES_MANAGE,
         },
     ),
     _role(

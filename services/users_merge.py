@@ -51,6 +51,8 @@ AUTHORED = (
     "assignments",
     "assignment_drafts",
     "assignment_templates",
+    "assignment_schedules",
+    "assignment_schedule_runs",
     "mail_templates",
     "service_tokens",
     "users",
