@@ -26,16 +26,22 @@ async def run(link: Link | None, office: Office, *, most: int = MOST_RUNS) -> in
     """
     done = 0
     for tenant_id in await tenants(office):
-        viewer = Viewer.system(tenant_id, name="schedules")
-        left = most
-        while left > 0:
-            async with office.snapshot(viewer) as work:
-                found = await schedules_run.due(work, left)
-            ran = await _run(office, tenant_id, found, link)
-            done, left = done + ran, left - ran
-            if not ran:
-                break
+        done += await run_tenant(link, office, tenant_id, most=most)
     return done
+
+
+async def run_tenant(link: Link | None, office: Office, tenant_id: UUID, *, most: int = MOST_RUNS) -> int:
+    """Issue what is due in one tenant, and return how many occurrences this process has dealt with."""
+    viewer = Viewer.system(tenant_id, name="schedules")
+    left = most
+    while left > 0:
+        async with office.snapshot(viewer) as work:
+            found = await schedules_run.due(work, left)
+        ran = await _run(office, tenant_id, found, link)
+        left -= ran
+        if not ran:
+            break
+    return most - left
 
 
 async def _run(office: Office, tenant_id: UUID, found: Sequence[tuple[UUID, UUID]], link: Link | None) -> int:
@@ -43,7 +49,7 @@ async def _run(office: Office, tenant_id: UUID, found: Sequence[tuple[UUID, UUID
     for schedule_id, unit in found:
         viewer = Viewer.system(tenant_id, unit, name="schedules")
         try:
-            ran += await office.perform(viewer, partial(_one, schedule_id, link))
+            ran += await office.perform(viewer, partial(_one, schedule_id, link), repeatable=True)
         except Exception:
             log.exception("schedule.failed", tenant=str(tenant_id), schedule=str(schedule_id))
     return ran

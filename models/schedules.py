@@ -29,7 +29,7 @@ class RunOutcome(StrEnum):
 
 
 class AssignmentSchedule(Resource, Timed, Base):
-    """Terms and recipients that are issued whenever a rule says so; `local_start` is a time of the clock in its zone."""
+    """Terms and recipients that are issued whenever a rule says so; `local_start` is a time of the clock there."""
 
     __tablename__ = "assignment_schedules"
     __table_args__ = (

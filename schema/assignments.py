@@ -7,7 +7,7 @@ import strawberry
 
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
-from resolvers import activity, assignments, authoring, identity, sessions
+from resolvers import activity, assignments, authoring, identity, schedules, sessions
 from schema.access import Info, ask, says, told
 from schema.activity import Activity
 from schema.assignments_monitor import (
@@ -32,6 +32,7 @@ from services.paging import PageRequest
 
 if TYPE_CHECKING:
     from schema.authoring_evaluations import EvaluationVersion
+    from schema.schedules import AssignmentSchedule
     from schema.sessions import Session
 
 closed_set(
@@ -152,6 +153,14 @@ class Assignment(Node):
 
         row = await authoring.evaluation_version(info.context, self.row.evaluation_version_id)
         return row and EvaluationVersion.of(row)
+
+    @ask(schedules.of_assignment, "The schedule that has issued it; null when a person has.")
+    async def schedule(self, info: Info) -> Annotated["AssignmentSchedule", strawberry.lazy("schema.schedules")] | None:
+        """Show the schedule."""
+        from schema.schedules import AssignmentSchedule  # noqa: PLC0415 - the types refer to each other
+
+        row = await schedules.of_assignment(info.context, self.row.id)
+        return row and AssignmentSchedule.of(row)
 
     @strawberry.field(description="The limits that a session gets which is made now, each with its source.")
     async def limits(self, info: Info) -> Limits:

@@ -19,6 +19,7 @@ from resolvers import (
     org_units,
     overrides,
     roles,
+    schedules,
     sessions,
     submissions,
 )
@@ -36,6 +37,7 @@ from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
 from schema.roles import Role
+from schema.schedules import AssignmentSchedule
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
 
@@ -54,6 +56,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Activity": _shown(activity.activity_row, Activity.of),
     "Assignment": _shown(assignments.assignment, Assignment.of),
     "AssignmentDraft": _shown(assignments_issue.draft, AssignmentDraft.of),
+    "AssignmentSchedule": _shown(schedules.schedule, AssignmentSchedule.of),
     "AssignmentTemplate": _shown(assignments_templates.template, AssignmentTemplate.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),

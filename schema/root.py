@@ -29,6 +29,8 @@ from schema.problems import CASES
 from schema.question_keys import KEYS
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
+from schema.schedules import SchedulesQuery
+from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
 from schema.sign_ins import SignInsMutation, SignInsQuery
@@ -57,6 +59,7 @@ Query = merge_types(
         AssignmentsQuery,
         AssignmentsIssueQuery,
         AssignmentsTemplatesQuery,
+        SchedulesQuery,
         OverridesQuery,
         AccommodationsQuery,
         PolicyQuery,
@@ -82,6 +85,7 @@ Mutation = merge_types(
         AssignmentsMutation,
         AssignmentsIssueMutation,
         AssignmentsTemplatesMutation,
+        SchedulesMutation,
         OverridesMutation,
         AccommodationsMutation,
         PolicyMutation,

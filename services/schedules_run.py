@@ -1,6 +1,6 @@
 """Running schedules: each occurrence once, whoever comes by, however often they die (domain.md section 5).
 
-The row of a run, its assignment, its mails and the schedule's next instant are one transaction, under the schedule's lock.
+The row of a run, its assignment, its mails and the schedule's next instant are one transaction, which locks it.
 """
 
 from dataclasses import replace

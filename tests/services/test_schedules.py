@@ -53,6 +53,10 @@ async def do(office, world, act, *args) -> UUID:
     return UUID(answer["schedule"])
 
 
+async def run(office, world, **bound) -> int:
+    return await job.run_tenant(LINK, office, world.tenant_id, **bound)
+
+
 async def runs(office, world, schedule_id) -> list[AssignmentScheduleRun]:
     async with office.snapshot(world.system) as work:
         row = AssignmentScheduleRun
@@ -74,18 +78,18 @@ async def count(office, world, model) -> int:
 async def test_a_run_issues_and_mails_once_and_moves_on(office, berlin, version):
     early = at(office, "2027-03-27T12:00+00:00")
     schedule = await do(early, berlin, schedules.create, plan(version, "2027-03-28T02:30"))
-    assert await job.run(LINK, early) == 0
+    assert await run(early, berlin) == 0
     before = await count(office, berlin, Assignment)
     late = at(office, "2027-03-28T01:30:02+00:00")
-    assert sorted(await asyncio.gather(*(job.run(LINK, late) for _ in range(4)))) == [0, 0, 0, 1]
-    (run,) = await runs(office, berlin, schedule)
-    assert (run.occurrence, run.outcome, run.invited) == (datetime(2027, 3, 28, 1, 30, tzinfo=UTC), "issued", 2)
-    assert run.run_label.endswith("_2027-03-28")
+    assert sorted(await asyncio.gather(*(run(late, berlin) for _ in range(4)))) == [0, 0, 0, 1]
+    (ran,) = await runs(office, berlin, schedule)
+    assert (ran.occurrence, ran.outcome, ran.invited) == (datetime(2027, 3, 28, 1, 30, tzinfo=UTC), "issued", 2)
+    assert ran.run_label.endswith("_2027-03-28")
     assert await count(office, berlin, Assignment) == before + 1
     async with office.snapshot(berlin.system) as work:
-        row = await work.session.get(Assignment, (berlin.tenant_id, run.assignment_id))
+        row = await work.session.get(Assignment, (berlin.tenant_id, ran.assignment_id))
         assert row is not None
-        assert (row.valid_from, row.valid_until) == (run.occurrence, run.occurrence + timedelta(hours=1))
+        assert (row.valid_from, row.valid_until) == (ran.occurrence, ran.occurrence + timedelta(hours=1))
         sent = select(func.count()).select_from(Message).where(Message.subject_kind == "invitation")
         invited = select(func.count()).select_from(Invitation).where(Invitation.assignment_id == row.id)
         assert (await work.session.scalar(sent), await work.session.scalar(invited)) == (2, 2)
@@ -98,9 +102,9 @@ async def test_a_week_of_downtime_is_made_up_for_oldest_first_each_with_its_labe
         at(office, "2027-06-01T00:00+00:00"), berlin, schedules.create, plan(version, "2027-06-01T09:00")
     )
     late = at(office, "2027-06-07T12:00+00:00")
-    assert await job.run(LINK, late, most=3) == 3, "no more than the bound in a round"
-    assert await job.run(LINK, late) == 4
-    assert await job.run(LINK, late) == 0
+    assert await run(late, berlin, most=3) == 3, "no more than the bound in a round"
+    assert await run(late, berlin) == 4
+    assert await run(late, berlin) == 0
     found = await runs(office, berlin, schedule)
     assert [run.run_label[-10:] for run in found] == [f"2027-06-{day:02}" for day in range(1, 8)]
     assert sorted(found, key=lambda run: run.created_at) == found
@@ -121,7 +125,7 @@ async def test_a_week_of_downtime_is_made_up_for_oldest_first_each_with_its_labe
 async def test_month_ends_and_leap_days_are_run(office, berlin, version, start, rule, expected):
     plan_ = plan(version, start, rule, count=3)
     schedule = await do(at(office, "2027-01-01T00:00+00:00"), berlin, schedules.create, plan_)
-    assert await job.run(LINK, at(office, "2031-01-01T00:00+00:00")) == 3
+    assert await run(at(office, "2031-01-01T00:00+00:00"), berlin) == 3
     found = await runs(office, berlin, schedule)
     assert [f"{run.occurrence:%Y-%m-%d}" for run in found] == expected
     row = await shown(office, berlin, schedule)
@@ -139,9 +143,9 @@ async def test_what_is_refused_is_a_failed_run_and_the_next_has_its_chance(offic
 
     before = (await shown(office, berlin, schedule)).terms
     await do(office, berlin, spoil, {"evaluation_version_id": str(schedule)})
-    assert await job.run(LINK, at(office, "2027-06-01T12:00+00:00")) == 1
+    assert await run(at(office, "2027-06-01T12:00+00:00"), berlin) == 1
     await do(office, berlin, spoil, before)
-    assert await job.run(LINK, at(office, "2027-06-02T12:00+00:00")) == 1
+    assert await run(at(office, "2027-06-02T12:00+00:00"), berlin) == 1
     failed, issued = await runs(office, berlin, schedule)
     assert (failed.outcome, failed.assignment_id, failed.problem["code"]) == (RunOutcome.FAILED, None, "NOT_FOUND")
     assert issued.outcome == RunOutcome.ISSUED
@@ -159,13 +163,13 @@ async def test_pause_resume_skip_run_now_and_archive(office, berlin, version):
     with pytest.raises(StateDrift):
         await do(first, berlin, schedules.skip, schedule, "Another.")
     later = at(office, "2027-06-05T12:00+00:00")
-    assert await job.run(LINK, later) == 0
+    assert await run(later, berlin) == 0
     await do(later, berlin, schedules.resume, schedule)
-    assert await job.run(LINK, later) == 0, "what was missed while it was paused does not run"
+    assert await run(later, berlin) == 0, "what was missed while it was paused does not run"
     assert [f"{run:%d}" for run in schedules.planned(await shown(office, berlin, schedule))] == ["06", "07", "08"]
     assert [run.outcome for run in await runs(office, berlin, schedule)] == ["issued", "skipped"]
     await do(later, berlin, schedules.archive, schedule, "Not needed.")
-    assert await job.run(LINK, at(office, "2027-07-01T00:00+00:00")) == 0
+    assert await run(at(office, "2027-07-01T00:00+00:00"), berlin) == 0
     with pytest.raises(StateDrift):
         await do(later, berlin, schedules.resume, schedule)
 

@@ -64,6 +64,8 @@ class Limited:
     to_remove: str
     template: str
     template_to_delete: str
+    schedule: str
+    schedule_to_pause: str
 
 
 async def make_limits(live: Live, assignment: str, version_id: str, busy: Sitting, kept: str) -> Limited:
@@ -85,7 +87,21 @@ async def make_limits(live: Live, assignment: str, version_id: str, busy: Sittin
         applied["override"]["id"],
         *(one["draft"]["id"] for one in drafts),
         *(one["template"]["id"] for one in templates),
+        *[await make_schedule(live, version_id) for _ in range(2)],
     )
+
+
+async def make_schedule(live: Live, version_id: str) -> str:
+    """Plan something far off, and run it once by hand."""
+    made = await live.do("AssignmentScheduleCreate", planned(version_id), role="manager")
+    await live.do("AssignmentScheduleRunNow", {"id": made["schedule"]["id"]}, role="manager")
+    return made["schedule"]["id"]
+
+
+def planned(version_id: str) -> dict[str, Any]:
+    terms = {"evaluationVersionId": version_id, "addresses": f"{uuid4().hex}@example.org"}
+    recurrence = {"frequency": "MONTHLY", "localStart": "2098-01-31T09:00"}
+    return {"name": name(), "terms": terms, "recurrence": recurrence, "windowSeconds": 3600}
 
 
 @dataclass
@@ -256,6 +272,13 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AssignmentTemplateUpdate": ("manager", lambda w: {"id": w.limits.template, "name": name(), "allowedAttempts": 2}),
     "AssignmentTemplateDelete": ("manager", lambda w: {"id": w.limits.template_to_delete}),
+    "AssignmentScheduleCreate": ("manager", lambda w: planned(w.version_id)),
+    "AssignmentScheduleUpdate": ("manager", lambda w: planned(w.version_id) | {"id": w.limits.schedule}),
+    "AssignmentScheduleSkip": ("manager", lambda w: {"id": w.limits.schedule, "reason": "A holiday."}),
+    "AssignmentScheduleRunNow": ("manager", lambda w: {"id": w.limits.schedule}),
+    "AssignmentSchedulePause": ("manager", lambda w: {"id": w.limits.schedule_to_pause, "reason": "Works council."}),
+    "AssignmentScheduleResume": ("manager", lambda w: {"id": w.limits.schedule_to_pause}),
+    "AssignmentScheduleArchive": ("manager", lambda w: {"id": w.limits.schedule_to_pause, "reason": "Not needed."}),
     "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
     "AssignmentClose": ("manager", lambda w: {"id": w.to_close, "reason": "Held elsewhere."}),
     "OverrideApply": (

@@ -43,6 +43,7 @@ async def ids(live: Live) -> dict[str, str]:
     return {
         "Assignment": world.assignment,
         "AssignmentDraft": world.limits.draft,
+        "AssignmentSchedule": world.limits.schedule,
         "AssignmentTemplate": world.limits.template,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,

@@ -30,6 +30,10 @@ OTHER: dict[str, Change | None] = {
     "AssignmentTemplateCreate": lambda given: given | {"name": "Another"},
     "AssignmentTemplateUpdate": lambda given: given | {"name": "Another"},
     "AssignmentTemplateDelete": lambda given: given | {"expectedVersion": 1000},
+    "AssignmentScheduleCreate": lambda given: given | {"name": "Another"},
+    "AssignmentScheduleUpdate": lambda given: given | {"name": "Another"},
+    "AssignmentScheduleResume": None,
+    "AssignmentScheduleRunNow": None,
     "AssignmentRelabel": lambda given: given | {"runLabel": "Another"},
     "AssignmentClose": lambda given: given | {"reason": "Another."},
     "InvitationRedeem": lambda given: given | {"nonce": uuid4().hex},
@@ -66,6 +70,9 @@ OTHER: dict[str, Change | None] = {
     "RoleUpdate": lambda given: given | {"name": "Another"},
     **dict.fromkeys(
         (
+            "AssignmentSchedulePause",
+            "AssignmentScheduleSkip",
+            "AssignmentScheduleArchive",
             "UserSuspend",
             "UserReactivate",
             "OrgUnitArchive",
