@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from models.assignments import AssignmentTemplate
 from models.authoring import EvaluationVersion
@@ -181,7 +182,7 @@ async def runs_page(work: Work, schedule_id: UUID, page: PageRequest) -> Page[As
 async def last_runs(work: Work, ids: Sequence[UUID]) -> dict[UUID, AssignmentScheduleRun]:
     """Return the latest occurrence of each schedule that has been dealt with."""
     row = AssignmentScheduleRun
-    latest = select(row).distinct(row.schedule_id).where(row.schedule_id.in_(ids))
+    latest = select(row).ext(distinct_on(row.schedule_id)).where(row.schedule_id.in_(ids))
     found = await work.session.scalars(latest.order_by(row.schedule_id, row.occurrence.desc()))
     return {one.schedule_id: one for one in found}
 
