@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID
@@ -118,7 +119,7 @@ class Trial:
             work.session.add(evaluation)
             await work.session.flush()
             version = EvaluationVersion(id=uuid7(), evaluation_id=evaluation.id, number=1, title="Duty")
-            version.instructions, version.pass_percent = "", 50
+            version.instructions, version.pass_percent = "", Decimal(50)
             work.session.add(version)
             await work.session.flush()
             version.status, version.published_at = VersionStatus.PUBLISHED, await work.now()

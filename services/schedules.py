@@ -254,7 +254,7 @@ async def _write(work: Work, row: AssignmentSchedule, plan: Plan, now: datetime)
     row.rule = recurrence.checked(when.rule)
     row.local_start = when.local_start.isoformat(timespec="seconds")
     row.time_zone = (await work.session.scalars(select(Tenant.time_zone))).one()
-    row.ends_count, row.ends_on = when.count, when.until and when.until.isoformat()
+    row.ends_count, row.ends_on = when.count, None if when.until is None else when.until.isoformat()
 
 
 def _check(content: Content, when: When) -> None:

@@ -30,6 +30,11 @@ NESTED = {
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
             id limits { timeLimitSeconds { value source } } securityLevel } } }""",
     ),
+    "assignments to schedules": (
+        "admin",
+        """query ($n: Int!) { assignments(first: $n) { nodes { id schedule { id nextRuns { at runLabel }
+            lastRun { outcome assignment { id } } createdBy { displayName } } } } }""",
+    ),
     "sessions to scores": (
         "admin",
         """query ($n: Int!) { sessions(first: $n) { totalCount nodes { id displayStatus secondsRemaining
