@@ -154,7 +154,7 @@ class Assignment(Node):
         row = await authoring.evaluation_version(info.context, self.row.evaluation_version_id)
         return row and EvaluationVersion.of(row)
 
-    @ask(schedules.of_assignment, "The schedule that has issued it; null when a person has.")
+    @strawberry.field(description="The schedule that has issued it; null when a person has.")
     async def schedule(self, info: Info) -> Annotated["AssignmentSchedule", strawberry.lazy("schema.schedules")] | None:
         """Show the schedule."""
         from schema.schedules import AssignmentSchedule  # noqa: PLC0415 - the types refer to each other

@@ -234,7 +234,7 @@ async def _turn(
     row.version += 1
     row.next_run_at = _next(row, now) if to is ScheduleStatus.ACTIVE else row.next_run_at
     act = {ScheduleStatus.ACTIVE: "resumed", ScheduleStatus.PAUSED: "paused", ScheduleStatus.ARCHIVED: "archived"}[to]
-    told = {"next_run_at": row.next_run_at and row.next_run_at.isoformat()}
+    told = {"next_run_at": None if row.next_run_at is None else row.next_run_at.isoformat()}
     work.record(f"schedule.{act}", ("assignment_schedule", row.id), reason=reason, after=told)
     return {"schedule": str(row.id)}
 

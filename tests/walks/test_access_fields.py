@@ -25,6 +25,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "EvaluationItem": ("EvaluationVersion", ("sections(first: 1)", "items(first: 1)")),
     "Grant": ("User", ("roles",)),
     "MonitorRow": ("Assignment", ("monitor", "nodes")),
+    "ScheduleRun": ("AssignmentSchedule", ("runs(first: 1)", "nodes")),
 }
 """To what has no global id of its own: from which object, through which fields."""
 
