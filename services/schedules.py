@@ -232,9 +232,11 @@ async def _turn(
     row.status = to
     row.changed_at = now = await work.now()
     row.version += 1
-    row.next_run_at = _next(row, now) if to is ScheduleStatus.ACTIVE else row.next_run_at
+    due: datetime | None = row.next_run_at
+    if to is ScheduleStatus.ACTIVE:
+        row.next_run_at = due = _next(row, now)
     act = {ScheduleStatus.ACTIVE: "resumed", ScheduleStatus.PAUSED: "paused", ScheduleStatus.ARCHIVED: "archived"}[to]
-    told = {"next_run_at": None if row.next_run_at is None else row.next_run_at.isoformat()}
+    told = {"next_run_at": None if due is None else due.isoformat()}
     work.record(f"schedule.{act}", ("assignment_schedule", row.id), reason=reason, after=told)
     return {"schedule": str(row.id)}
 
