@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from services.work import Work
-from tests.walks import story
+from tests.walks import acts, story
 from tests.walks.conftest import Live, document
 from tests.walks.story import Sitting
 
@@ -30,10 +30,10 @@ NESTED = {
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
             id limits { timeLimitSeconds { value source } } securityLevel } } }""",
     ),
-    "assignments to schedules": (
+    "schedules to runs": (
         "admin",
-        """query ($n: Int!) { assignments(first: $n) { nodes { id schedule { id nextRuns { at runLabel }
-            lastRun { outcome assignment { id } } createdBy { displayName } } } } }""",
+        """query ($n: Int!) { assignmentSchedules(first: $n) { nodes { id nextRuns { at runLabel }
+            lastRun { outcome assignment { id schedule { id } } } createdBy { displayName } } } }""",
     ),
     "sessions to scores": (
         "admin",
@@ -169,6 +169,7 @@ async def crowd(live: Live) -> dict[int, str]:
             created = await live.do("EvaluationCreate", given, role="author")
             done = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
             await story.issue(live, done["version"]["id"], 1)
+            await acts.make_schedule(live, done["version"]["id"])
 
     await asyncio.gather(*(author(number) for number in range(MANY)))
     ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
