@@ -3,6 +3,7 @@
 python -m bench.chaos streams [--redis] [--seconds 60]
 python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
+python -m bench.chaos schedules [--kills 30]
 """
 
 import argparse
@@ -18,7 +19,7 @@ from time import monotonic
 
 import httpx2
 
-from bench import chaos_jobs, chaos_site
+from bench import chaos_jobs, chaos_schedules, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -173,6 +174,16 @@ async def jobs(kills: int) -> bool:
     return found.lost == found.twice == 0 and promised
 
 
+async def schedules(kills: int) -> bool:
+    """Two workers are killed around due moments, over a change of the clock, month ends, leap days and a dead week."""
+    found = await chaos_schedules.trial(kills)
+    _say(f"workers killed {found.kills}; due {found.due}; missing {found.missing}, twice {found.twice}")
+    _say(f"assignments {found.assignments}, mails {found.mails} to {chaos_schedules.PEOPLE} people each")
+    _say(f"what a week without workers had left was issued in {found.catching_up:.1f} s")
+    whole = found.assignments == found.due and found.mails == found.due * chaos_schedules.PEOPLE
+    return whole and found.missing == found.twice == 0
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -185,7 +196,9 @@ def _say(text: str) -> None:
 def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
-    parser.add_argument("suite", choices=["streams", "durability", "jobs", "all"], nargs="?", default="all")
+    parser.add_argument(
+        "suite", choices=["streams", "durability", "jobs", "schedules", "all"], nargs="?", default="all"
+    )
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
     parser.add_argument("--seconds", type=float, default=60, help="length of the streams suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
@@ -199,6 +212,8 @@ def main() -> int:
         whole &= asyncio.run(durability(given.kills or 100))
     if given.suite in ("jobs", "all"):
         whole &= asyncio.run(jobs(given.kills or 50))
+    if given.suite in ("schedules", "all"):
+        whole &= asyncio.run(schedules(given.kills or 30))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

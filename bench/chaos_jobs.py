@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -118,9 +118,9 @@ async def work(url: str, dsn: str, folder: Path, heartbeat: float) -> None:
 class Crew:
     """Workers as processes, each replaced when it dies."""
 
-    def __init__(self, address: DatabaseAddress, folder: Path, heartbeat: float) -> None:
-        what = [address.app, address.app_dsn, str(folder), str(heartbeat)]
-        self._command = [sys.executable, "-m", "bench.chaos_jobs", *what]
+    def __init__(self, command: Sequence[str], workers: int) -> None:
+        self._command = command
+        self._workers = workers
         self._alive: list[asyncio.subprocess.Process] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._over = False
@@ -128,7 +128,7 @@ class Crew:
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None, None]:
         """Keep them at work for the length of the block."""
-        self._keepers = [asyncio.create_task(self._keep()) for _ in range(WORKERS)]
+        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._workers)]
         try:
             yield
         finally:
@@ -145,15 +145,17 @@ class Crew:
             await process.wait()
             self._alive.remove(process)
 
-    def kill_one(self) -> None:
-        """Kill any of them."""
+    def kill_one(self) -> bool:
+        """Kill any of them, and tell whether there was one."""
         with contextlib.suppress(ProcessLookupError, IndexError):
             random.choice(self._alive).kill()  # noqa: S311 - a trial
+            return True
+        return False
 
 
 async def trial(kills: int, *, heartbeat: float = 15.0, every: float = 1.0) -> Outcome:
     """Run all three parts on a database of their own."""
-    folder = _folder()
+    folder = new_folder()
     cluster = Cluster(folder / "data", fast=True)
     await asyncio.to_thread(cluster.start)
     try:
@@ -165,7 +167,7 @@ async def trial(kills: int, *, heartbeat: float = 15.0, every: float = 1.0) -> O
         shutil.rmtree(folder)
 
 
-def _folder() -> Path:
+def new_folder() -> Path:
     """Make a folder, and one in it for the database, that the user of PostgreSQL may enter."""
     folder = Path(tempfile.mkdtemp(prefix="evj-"))
     (folder / "data").mkdir()
@@ -180,7 +182,8 @@ async def _parts(address: DatabaseAddress, folder: Path, kills: int, heartbeat: 
     office = Office(address.app, ring=hub.ring, vault=VAULT, pool_size=4)
     connect = cast("Any", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] - typed in part only
     admin = await connect(address.admin_dsn)
-    crew = Crew(address, folder, heartbeat)
+    what = [address.app, address.app_dsn, str(folder), str(heartbeat)]
+    crew = Crew([sys.executable, "-m", "bench.chaos_jobs", *what], WORKERS)
     try:
         viewer = await _tenant(office)
         async with crew.at_work():

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from models.assignments import Assignment, AssignmentDraft
+from models.assignments import Assignment, AssignmentDraft, AssignmentTemplate
 from models.identity import Group
 from models.public_links import PublicLink
-from services import assignments_drafts, assignments_groups, assignments_monitor, plain
+from services import assignments_drafts, assignments_groups, assignments_monitor, assignments_templates, plain
 from services import invitations as invitation_services
 from services import public_links as public_link_services
 from services.assignments_monitor import Bucket
@@ -40,6 +40,12 @@ async def public_links(work: Work, assignment_ids: list[UUID]) -> list[list[Publ
 async def drafts(work: Work, ids: list[UUID]) -> list[AssignmentDraft | None]:
     """Return the drafts with these ids, in order; None where there is none to be seen."""
     found = await assignments_drafts.by_ids(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def templates(work: Work, ids: list[UUID]) -> list[AssignmentTemplate | None]:
+    """Return the templates with these ids, in order; None where there is none to be seen."""
+    found = await assignments_templates.by_ids(work, ids)
     return [found.get(one) for one in ids]
 
 

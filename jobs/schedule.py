@@ -7,13 +7,17 @@ from functools import partial
 import structlog
 from prometheus_client import Counter
 
-from jobs import ledger, sessions
+from jobs import ledger, schedules, sessions
+from services.assignments_issue import Link
 from services.ledger import Notary
 from services.work import Office, is_passing
 
 SWEEP_EVERY = 1.0
 """Seconds between two looks for overdue sessions and for unsealed rows of the ledger; what is recorded and shown does
 not depend on it."""
+
+ISSUE_EVERY = 2.0
+"""Seconds between two looks for what schedules have to issue."""
 
 KEEP_EVERY = 60.0
 """Seconds between two looks whether the key that signs checkpoints is kept; there is something to do once for a key."""
@@ -26,8 +30,17 @@ log = structlog.get_logger(__name__)
 Job = Callable[[Office], Awaitable[int]]
 
 
-async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: float = SWEEP_EVERY) -> None:
+async def run(
+    office: Office,
+    notary: Notary,
+    stop: asyncio.Event,
+    interval: float = SWEEP_EVERY,
+    *,
+    link: Link | None = None,
+) -> None:
     """Run every job until `stop` is set; a run that has begun is finished first.
+
+    With `link`, which makes an invitation's address, what schedules say is issued too.
 
     A job that fails, for example while the database is away, is logged and tried again at its next turn.
     """
@@ -38,6 +51,9 @@ async def run(office: Office, notary: Notary, stop: asyncio.Event, interval: flo
         group.create_task(sealing, name="ledger.seal")
         keeping = _repeat("ledger.keys", partial(ledger.keep_key, notary), office, stop, KEEP_EVERY)
         group.create_task(keeping, name="ledger.keys")
+        if link is not None:
+            issuing = _repeat("schedules.run", partial(schedules.run, link), office, stop, ISSUE_EVERY)
+            group.create_task(issuing, name="schedules.run")
 
 
 async def _repeat(name: str, job: Job, office: Office, stop: asyncio.Event, interval: float) -> None:

@@ -86,6 +86,9 @@ class Assignment(Resource, Timed, Base):
     security_config: Mapped[dict[str, Any] | None]
     remind_before_start_seconds: Mapped[int | None] = mapped_column(Integer)
     remind_before_deadline_seconds: Mapped[int | None] = mapped_column(Integer)
+    template: Mapped[dict[str, Any] | None]
+    """What the template said when this was issued from it: its id and name, what it set, and who had set it."""
+
     closed_at: Mapped[datetime | None]
     created_by: Mapped[UUID | None]
     changed_xid: Mapped[int] = changed()
@@ -148,6 +151,29 @@ class AssignmentDraft(Resource, Timed, Base):
     recipients: Mapped[list[Any]] = mapped_column(info={"large": True})
     recipient_count: Mapped[int] = mapped_column(Integer)
     created_by: Mapped[UUID | None]
+    changed_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class AssignmentTemplate(Resource, Timed, Base):
+    """Terms under a name, to issue from again and again; whatever was issued keeps what the template said then."""
+
+    __tablename__ = "assignment_templates"
+    __table_args__ = (
+        primary(),
+        silo(),
+        refer("created_by", "users", name="fk_assignment_templates_created_by"),
+        refer("changed_by", "users", name="fk_assignment_templates_changed_by"),
+        unique("org_unit_id", "name"),
+        CheckConstraint("window_seconds > 0", "window"),
+        {"info": ISSUED},
+    )
+
+    name: Mapped[str]
+    terms: Mapped[dict[str, Any]]
+    window_seconds: Mapped[int | None] = mapped_column(Integer)
+    created_by: Mapped[UUID | None]
+    changed_by: Mapped[UUID | None]
     changed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
 

@@ -39,6 +39,7 @@ class Capability(StrEnum):
     POLICY_MANAGE = "policy.manage"
     INVITATIONS_COPY_LINK = "invitations.copy_link"
     REPORTS_READ = "reports.read"
+    SCHEDULES_MANAGE = "schedules.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -75,4 +76,5 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.POLICY_MANAGE: "Change the tenant's default limits.",
     Capability.INVITATIONS_COPY_LINK: "Copy the link of somebody's invitation, which the ledger tells of.",
     Capability.REPORTS_READ: "See the figures of cohorts: how many passed, scores and time used, never who.",
+    Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -9,7 +9,17 @@ import strawberry
 from models.assignments import Assignment as AssignmentRow
 from models.assignments import AssignmentStatus, InvitationStatus
 from models.messages import MessageChange
-from resolvers import activity, assignments, assignments_monitor, authoring, identity, messages, public_links, sessions
+from resolvers import (
+    activity,
+    assignments,
+    assignments_monitor,
+    authoring,
+    identity,
+    messages,
+    public_links,
+    schedules,
+    sessions,
+)
 from resolvers.context import Context
 from schema import messages as _  # noqa: F401 - describes the enum used here
 from schema.access import Info, Requires, alone, ask, says, told
@@ -39,6 +49,7 @@ from services.paging import PageRequest
 if TYPE_CHECKING:
     from schema.authoring_evaluations import EvaluationVersion
     from schema.public_links import PublicLink
+    from schema.schedules import AssignmentSchedule
     from schema.sessions import Session
 
 closed_set(
@@ -200,6 +211,14 @@ class Assignment(Node):
 
         row = await authoring.evaluation_version(info.context, self.row.evaluation_version_id)
         return row and EvaluationVersion.of(row)
+
+    @strawberry.field(description="The schedule that has issued it; null when a person has.")
+    async def schedule(self, info: Info) -> Annotated["AssignmentSchedule", strawberry.lazy("schema.schedules")] | None:
+        """Show the schedule."""
+        from schema.schedules import AssignmentSchedule  # noqa: PLC0415 - the types refer to each other
+
+        row = await schedules.of_assignment(info.context, self.row.id)
+        return row and AssignmentSchedule.of(row)
 
     @strawberry.field(description="The limits that a session gets which is made now, each with its source.")
     async def limits(self, info: Info) -> Limits:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import strawberry
 
 from models.assignments import AssignmentDraft as DraftRow
-from resolvers import assignments_issue, authoring, identity
+from resolvers import assignments_issue, assignments_templates, authoring, identity
 from resolvers.assignments_issue import Issued, IssuedRow, Wanted
 from schema.access import Info, act, ask, preview, says, told
 from schema.assignments import Assignment, Invitation
+from schema.assignments_templates import AssignmentTemplate
 from schema.assignments_terms import AssignmentTermsInput
 from schema.authoring_evaluations import EvaluationVersion
 from schema.connections import After, Before, Connection, First, Last, connect
@@ -21,11 +22,11 @@ from schema.problems import Problem, Refused, attempt, problem_of
 from schema.public_links import PublicLinkInput
 from schema.users_acts import KEY
 from services import security
-from services.assignments_drafts import Content, terms_of
+from services.assignments_drafts import Content
 from services.assignments_preview import SAMPLE, Preview, WarningKind
 from services.assignments_preview import IssueWarning as Warned
 from services.assignments_recipients import Resolved
-from services.assignments_terms import Terms
+from services.assignments_terms import Terms, terms_of
 from services.paging import PageRequest
 from services.policy import LONGEST_LIMIT_SECONDS
 from services.refusals import InvalidInput, NobodyToInvite, Refusal
@@ -159,6 +160,12 @@ class AssignmentDraft(Node):
         version_id = self.terms.evaluation_version_id
         row = None if version_id is None else await authoring.evaluation_version(info.context, version_id)
         return row and EvaluationVersion.of(row)
+
+    @ask(assignments_templates.template, "The template that it fills itself from; null when there is none.")
+    async def template(self, info: Info) -> AssignmentTemplate | None:
+        """Show the template."""
+        row = await assignments_templates.template(info.context, self.terms.template_id)
+        return row and AssignmentTemplate.of(row)
 
     @strawberry.field(description="Who began it; null when Evalium itself did.")
     async def created_by(self, info: Info) -> User | None:

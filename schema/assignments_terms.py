@@ -37,7 +37,7 @@ class RecipientInput:
 
 @strawberry.input(description="What is issued, to whom, when, and under which limits.")
 class AssignmentTermsInput:
-    """Terms and recipients. What is left out is decided by the evaluation version, the tenant, or Evalium."""
+    """Terms and recipients. What is left out is decided by the template, the version, the tenant, or Evalium."""
 
     evaluation_version_id: strawberry.ID | None = told(
         "Global id of a published evaluation version; only a draft may leave it out.", default=None
@@ -71,9 +71,14 @@ class AssignmentTermsInput:
         "Groups the results: 1 to 80 letters, digits, `_ - .`; from title and quarter when left out.", default=None
     )
 
+    template_id: strawberry.ID | None = told(
+        "Global id of a template: what is left out here comes from it, and its limits are kept as they are now.",
+        default=None,
+    )
+
     def content(self) -> Content:
         """Return what is issued and to whom as the service reads it."""
-        version = self.evaluation_version_id
+        version, template = self.evaluation_version_id, self.template_id
         path = ["evaluationVersionId"]
         terms = Terms(
             evaluation_version_id=None if version is None else local_id("EvaluationVersion", version, path=path),
@@ -87,6 +92,7 @@ class AssignmentTermsInput:
             remind_before_start_seconds=self.remind_before_start_seconds,
             remind_before_deadline_seconds=self.remind_before_deadline_seconds,
             run_label=self.run_label,
+            template_id=None if template is None else local_id("AssignmentTemplate", template, path=["templateId"]),
         )
         named = [one.plain() for one in self.recipients]
         return Content(terms, [*named, *assignments_addresses.recipients(self.addresses or "")])

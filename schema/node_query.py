@@ -10,6 +10,7 @@ from resolvers import (
     activity,
     assignments,
     assignments_issue,
+    assignments_templates,
     authoring,
     groups,
     identity,
@@ -19,6 +20,7 @@ from resolvers import (
     org_units,
     overrides,
     roles,
+    schedules,
     sessions,
     submissions,
 )
@@ -28,6 +30,7 @@ from schema.access import Info, ask, says
 from schema.activity import Activity
 from schema.assignments import Assignment, Invitation
 from schema.assignments_issue import AssignmentDraft
+from schema.assignments_templates import AssignmentTemplate
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.identity import Group, OrgUnit, User
@@ -36,6 +39,7 @@ from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
 from schema.roles import Role
+from schema.schedules import AssignmentSchedule
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
 
@@ -54,6 +58,8 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Activity": _shown(activity.activity_row, Activity.of),
     "Assignment": _shown(assignments.assignment, Assignment.of),
     "AssignmentDraft": _shown(assignments_issue.draft, AssignmentDraft.of),
+    "AssignmentSchedule": _shown(schedules.schedule, AssignmentSchedule.of),
+    "AssignmentTemplate": _shown(assignments_templates.template, AssignmentTemplate.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
     "Group": _shown(groups.group, Group.of),

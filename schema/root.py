@@ -12,6 +12,7 @@ from schema.activity import ActivityMutation, ActivityQuery
 from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
+from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
@@ -33,6 +34,8 @@ from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
+from schema.schedules import SchedulesQuery
+from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
 from schema.sign_ins import SignInsMutation, SignInsQuery
@@ -60,6 +63,8 @@ Query = merge_types(
         AuthoringQuery,
         AssignmentsQuery,
         AssignmentsIssueQuery,
+        AssignmentsTemplatesQuery,
+        SchedulesQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -88,6 +93,8 @@ Mutation = merge_types(
         AssignmentsIssueMutation,
         InvitationsMutation,
         PublicLinksMutation,
+        AssignmentsTemplatesMutation,
+        SchedulesMutation,
         OverridesMutation,
         IncidentsMutation,
         AccommodationsMutation,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -37,6 +38,7 @@ from server.persisted import Documents
 from server.settings import Settings, metrics_folder, public_url, signing_key
 from server.shortcut import Shortcut
 from server.viewer import Viewers
+from services.invitations import link
 from services.tokens import Tokens
 from services.vault import Vault
 from services.viewer import Via, Viewer
@@ -91,8 +93,9 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         stop = asyncio.Event()
         await hub.start()
         post = mailing.post(settings)
+        leading_to = partial(link, house.site, tokens)
         by_the_clock = [
-            asyncio.create_task(schedule.run(house.office, house.notary, stop)),
+            asyncio.create_task(schedule.run(house.office, house.notary, stop, link=leading_to)),
             asyncio.create_task(house.audit.run(stop)),
         ]
         if settings.worker:

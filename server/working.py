@@ -15,7 +15,7 @@ from realtime.hub import Hub
 from server import mailing, opening
 from server.addresses import DatabaseAddress
 from server.settings import Settings, public_url, signing_key
-from services import jobs_parked
+from services import invitations, jobs_parked
 from services.jobs_parked import ParkedJob
 from services.ledger import Notary
 from services.tokens import Tokens
@@ -56,8 +56,9 @@ async def _serve(settings: Settings, address: DatabaseAddress, stop: asyncio.Eve
     log.info("worker.works")
     try:
         async with asyncio.TaskGroup() as group:
+            link = partial(invitations.link, public_url(settings), tokens)
             group.create_task(Worker(address.app_dsn, hub, Tools(office, post, tokens, public_url(settings))).run(stop))
-            group.create_task(schedule.run(office, Notary(tokens.secret_for("ledger-checkpoints")), stop))
+            group.create_task(schedule.run(office, Notary(tokens.secret_for("ledger-checkpoints")), stop, link=link))
     finally:
         await post.close()
         await hub.stop()

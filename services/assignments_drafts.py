@@ -15,13 +15,12 @@ from models.assignments import AssignmentDraft
 from models.base import uuid7
 from services import assignments_terms
 from services.assignments_recipients import MOST, Recipient
-from services.assignments_terms import LONGEST_NAME, Terms
+from services.assignments_terms import LONGEST_NAME, Terms, terms_of, terms_to_json
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged
 from services.refusals import InvalidInput, NotFound, StateDrift
 from services.work import Work
 
-_TERMS: Final = TypeAdapter(Terms)
 _RECIPIENTS: Final = TypeAdapter(list[Recipient])
 
 
@@ -31,16 +30,6 @@ class Content:
 
     terms: Terms
     recipients: Sequence[Recipient]
-
-
-def terms_to_json(terms: Terms) -> dict[str, Any]:
-    """Return terms as a draft, a template or a schedule keeps them."""
-    return _TERMS.dump_python(terms, mode="json", exclude_none=True)
-
-
-def terms_of(stored: object) -> Terms:
-    """Read terms back."""
-    return _TERMS.validate_python(stored)
 
 
 def recipients_to_json(recipients: Sequence[Recipient]) -> list[Any]:

@@ -96,6 +96,7 @@ def told_of(assignment: Assignment) -> dict[str, Any]:
         "security_config": assignment.security_config,
         "remind_before_start_seconds": assignment.remind_before_start_seconds,
         "remind_before_deadline_seconds": assignment.remind_before_deadline_seconds,
+        "template": assignment.template,
     }
 
 

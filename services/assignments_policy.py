@@ -5,7 +5,8 @@ Preview, redeem, monitor, mails and the candidate all ask here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -26,13 +27,18 @@ from services.work import Work
 
 
 def plain_rows(assignment: Assignment, version: EvaluationVersion | None, defaults: PolicyDefaults | None) -> list[Row]:
-    """Return what sets an assignment's limits for everybody: the tenant, the evaluation version, the assignment."""
+    """Return what sets an assignment's limits for everybody: tenant, evaluation version, template, assignment."""
+    template = assignment.template
+    by_template = template is not None and template["sets_window"]
+    until = None if by_template else assignment.valid_until
     rows = [
         Row(
             source=_source(SourceKind.ASSIGNMENT, assignment.id, assignment.created_by),
-            settings=_settings(assignment, window_from=assignment.valid_from, window_until=assignment.valid_until),
+            settings=_settings(assignment, window_from=assignment.valid_from, window_until=until),
         )
     ]
+    if template is not None:
+        rows.append(_template_row(template, window_until=assignment.valid_until if by_template else None))
     if version is not None:
         source = _source(SourceKind.EVALUATION_VERSION, version.id, version.created_by)
         rows.append(Row(source=source, settings=_settings(version)))
@@ -58,6 +64,23 @@ def effective(
 ) -> Policy:
     """Return every limit of an assignment for somebody who needs nothing special, each with the row that set it."""
     return policy.resolve(plain_rows(assignment, version, defaults))
+
+
+def _template_row(template: Mapping[str, Any], *, window_until: datetime | None) -> Row:
+    """Return what the template set when the assignment was issued from it."""
+    said = template["settings"]
+    return Row(
+        source=Source(
+            kind=SourceKind.TEMPLATE, id=template["id"], who=template["who"], why=f"Template '{template['name']}'"
+        ),
+        settings=Settings(
+            time_limit_seconds=said.get("time_limit_seconds"),
+            allowed_attempts=said.get("allowed_attempts"),
+            feedback_mode=None if "feedback_mode" not in said else policy.parse_feedback_mode(said["feedback_mode"]),
+            security=None if "security_config" not in said else parse_security(said["security_config"]),
+            window_until=window_until,
+        ),
+    )
 
 
 async def defaults_of_tenant(work: Work) -> PolicyDefaults | None:

@@ -1,20 +1,21 @@
 """What is issued and how: checked, named and labelled the same for a preview, an issue and a schedule's run."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from models.assignments import Assignment, AssignmentStatus
+from models.assignments import Assignment, AssignmentStatus, AssignmentTemplate
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.identity import Tenant
 from services import authoring, run_label
 from services.policy import LONGEST_LIMIT_SECONDS, MOST_ATTEMPTS, parse_feedback_mode
-from services.refusals import InvalidInput
+from services.refusals import InvalidInput, NotFound
 from services.security import parse_security
 from services.work import Work
 
@@ -27,7 +28,7 @@ REMINDERS = (300, 30 * 86_400)
 class Terms:
     """What is issued and how: None means "not set here", so that evaluation version or tenant decide.
 
-    Only a draft may leave out what is issued.
+    Only a draft may leave out what is issued. What is None comes from the template, if one is named.
     """
 
     evaluation_version_id: UUID | None = None
@@ -41,10 +42,63 @@ class Terms:
     remind_before_start_seconds: int | None = None
     remind_before_deadline_seconds: int | None = None
     run_label: str | None = None
+    template_id: UUID | None = None
+
+
+LIMITS: Final = ("allowed_attempts", "time_limit_seconds", "feedback_mode", "security_config")
+"""What a template sets for an assignment without becoming the assignment's own."""
+
+UNLIMITING: Final = ("name", "run_label", "remind_before_start_seconds", "remind_before_deadline_seconds")
+"""What an assignment takes over from a template as if it had been said of itself."""
+
+_TERMS: Final = TypeAdapter(Terms)
+
+
+def terms_to_json(terms: Terms) -> dict[str, Any]:
+    """Return terms as a draft, a template or a schedule keeps them."""
+    return _TERMS.dump_python(terms, mode="json", exclude_none=True)
+
+
+def terms_of(stored: object) -> Terms:
+    """Read terms back."""
+    return _TERMS.validate_python(stored)
+
+
+async def template_of(work: Work, template_id: UUID) -> AssignmentTemplate:
+    """Return a template that the viewer can see; refuse any other."""
+    wanted = select(AssignmentTemplate).where(AssignmentTemplate.id == template_id)
+    found = (await work.session.scalars(wanted)).one_or_none()
+    if found is None:
+        raise NotFound("AssignmentTemplate", template_id, path=["templateId"])
+    return found
+
+
+def filled(terms: Terms, template: AssignmentTemplate, now: datetime) -> tuple[Terms, dict[str, Any]]:
+    """Return the terms with what they leave out taken from a template, and what the assignment keeps of that.
+
+    The limits stay out of the terms: they hold as the template's, below those of the assignment.
+    """
+    says = terms_of(template.terms)
+    until = terms.valid_until
+    if until is None and template.window_seconds is not None:
+        until = (terms.valid_from or now) + timedelta(seconds=template.window_seconds)
+    kept = {
+        "id": str(template.id),
+        "name": template.name,
+        "who": template.changed_by and str(template.changed_by),
+        "settings": {name: value for name in LIMITS if (value := getattr(says, name)) is not None},
+        "sets_window": until != terms.valid_until,
+    }
+    version = terms.evaluation_version_id or says.evaluation_version_id
+    rest = {name: getattr(terms, name) or getattr(says, name) for name in UNLIMITING}
+    return replace(terms, evaluation_version_id=version, valid_until=until, **rest), kept
 
 
 async def made(work: Work, terms: Terms, now: datetime) -> tuple[Assignment, EvaluationVersion]:
     """Return the assignment that these terms make, not added to the session, and what it issues."""
+    kept: dict[str, Any] | None = None
+    if terms.template_id is not None:
+        terms, kept = filled(terms, await template_of(work, terms.template_id), now)
     version = await version_of(work, terms)
     check_window(terms, now)
     check_limits(terms)
@@ -63,6 +117,7 @@ async def made(work: Work, terms: Terms, now: datetime) -> tuple[Assignment, Eva
         security_config=_security(terms),
         remind_before_start_seconds=terms.remind_before_start_seconds,
         remind_before_deadline_seconds=terms.remind_before_deadline_seconds,
+        template=kept,
         created_by=work.viewer.user_id,
     )
     return row, version

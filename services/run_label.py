@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from enum import StrEnum
 
 from services.refusals import InvalidInput
 
@@ -12,16 +13,35 @@ _LABEL = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _UNNAMED = "Assessment"
 
 
-def generated(name: str, on: date) -> str:
-    """Return a label from an evaluation's name and the quarter of a date, which is the tenant's own (its zone).
+class Period(StrEnum):
+    """What a label names beside the assessment: how long a time one run stands for."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+def generated(name: str, on: date, period: Period = Period.QUARTER) -> str:
+    """Return a label from an evaluation's name and the period of a date, which is the tenant's own (its zone).
 
     Accents are dropped, anything else that a label cannot hold becomes one underscore, and the name is cut to fit.
     A name without any Latin letter or digit becomes `Assessment`.
     """
-    period = f"_Q{(on.month + 2) // 3}_{on.year:04}"
+    suffix = f"_{_named(on, period)}"
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     words = re.sub(r"[^A-Za-z0-9.-]+", "_", plain.replace("'", "")).strip("_.-")
-    return (words or _UNNAMED)[: LONGEST_LABEL - len(period)].rstrip("_.-") + period
+    return (words or _UNNAMED)[: LONGEST_LABEL - len(suffix)].rstrip("_.-") + suffix
+
+
+def _named(on: date, period: Period) -> str:
+    """Return how a period is written: `Q1_2026`, `2026-03`, `2026-W12` (ISO 8601) or `2026-03-16`."""
+    if period is Period.QUARTER:
+        return f"Q{(on.month + 2) // 3}_{on.year:04}"
+    if period is Period.WEEK:
+        week = on.isocalendar()
+        return f"{week.year:04}-W{week.week:02}"
+    return on.isoformat() if period is Period.DAY else on.isoformat()[:7]
 
 
 def checked(label: str) -> str:

@@ -82,6 +82,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.MESSAGES_READ,
             C.INVITATIONS_COPY_LINK,
             C.REPORTS_READ,
+            C.SCHEDULES_MANAGE,
         },
     ),
     _role(

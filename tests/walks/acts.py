@@ -56,7 +56,7 @@ async def make_people(live: Live) -> People:
 
 @dataclass
 class Limited:
-    """Somebody who sits, an override and an incident that gave them time, and two drafts."""
+    """Somebody who sits, what gave them time, and drafts, links, templates and schedules."""
 
     candidate: str
     override: str
@@ -65,9 +65,13 @@ class Limited:
     to_remove: str
     public_link: dict[str, str]
     to_shut: str
+    template: str
+    template_to_delete: str
+    schedule: str
+    schedule_to_pause: str
 
 
-async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, kept: str) -> Limited:
+async def make_limits(live: Live, assignment: str, version_id: str, busy: Sitting, kept: str) -> Limited:
     """Give more time to somebody who sits, and to somebody who has not come yet."""
     session = (await live.ask("Session", {"id": busy.session_id}, role="admin"))["session"]
     candidate = session["candidate"]["id"]
@@ -75,13 +79,38 @@ async def make_limits(live: Live, assignment: str, version: str, busy: Sitting, 
     applied = await live.do("OverrideApply", {**given, "reason": "Fire drill."}, role="manager")
     profile = {"userId": kept, "timeMultiplier": "1.25", "reason": "Asked for."}
     await live.do("AccommodationUpdate", profile, role="manager")
-    draft = {"name": name(), "evaluationVersionId": version}
-    drafts = [await live.do("AssignmentDraftSave", draft, role="manager") for _ in range(2)]
     lost = {"sessions": {"ids": [busy.session_id]}, "category": "TECHNICAL", "seconds": 30, "reason": "Power cut."}
     incident = (await live.do("IncidentCompensate", lost, role="manager"))["incident"]["id"]
     made = [await live.do("PublicLinkCreate", {"assignmentId": assignment}, role="manager") for _ in range(2)]
-    links = (made[0]["publicLink"], made[1]["publicLink"]["id"])
-    return Limited(candidate, applied["override"]["id"], incident, *(one["draft"]["id"] for one in drafts), *links)
+    templates = [
+        await live.do("AssignmentTemplateCreate", {"name": name(), "evaluationVersionId": version_id}, role="manager")
+        for _ in range(2)
+    ]
+    given = {"evaluationVersionId": version_id, "templateId": templates[0]["template"]["id"]}
+    drafts = [await live.do("AssignmentDraftSave", {"name": name(), **given}, role="manager") for _ in range(2)]
+    return Limited(
+        candidate,
+        applied["override"]["id"],
+        incident,
+        *(one["draft"]["id"] for one in drafts),
+        made[0]["publicLink"],
+        made[1]["publicLink"]["id"],
+        *(one["template"]["id"] for one in templates),
+        *[await make_schedule(live, version_id) for _ in range(2)],
+    )
+
+
+async def make_schedule(live: Live, version_id: str) -> str:
+    """Plan something far off, and run it once by hand."""
+    made = await live.do("AssignmentScheduleCreate", planned(version_id), role="manager")
+    await live.do("AssignmentScheduleRunNow", {"id": made["schedule"]["id"]}, role="manager")
+    return made["schedule"]["id"]
+
+
+def planned(version_id: str) -> dict[str, Any]:
+    terms = {"evaluationVersionId": version_id, "addresses": f"{uuid4().hex}@example.org"}
+    recurrence = {"frequency": "MONTHLY", "localStart": "2098-01-31T09:00"}
+    return {"name": name(), "terms": terms, "recurrence": recurrence, "windowSeconds": 3600}
 
 
 @dataclass
@@ -251,6 +280,19 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"id": w.limits.draft, "name": name(), "addresses": f"{uuid4().hex}@example.org"},
     ),
     "AssignmentDraftDelete": ("manager", lambda w: {"id": w.limits.to_remove}),
+    "AssignmentTemplateCreate": (
+        "manager",
+        lambda w: {"name": name(), "evaluationVersionId": w.version_id, "windowSeconds": 3600},
+    ),
+    "AssignmentTemplateUpdate": ("manager", lambda w: {"id": w.limits.template, "name": name(), "allowedAttempts": 2}),
+    "AssignmentTemplateDelete": ("manager", lambda w: {"id": w.limits.template_to_delete}),
+    "AssignmentScheduleCreate": ("manager", lambda w: planned(w.version_id)),
+    "AssignmentScheduleUpdate": ("manager", lambda w: planned(w.version_id) | {"id": w.limits.schedule}),
+    "AssignmentScheduleSkip": ("manager", lambda w: {"id": w.limits.schedule, "reason": "A holiday."}),
+    "AssignmentScheduleRunNow": ("manager", lambda w: {"id": w.limits.schedule}),
+    "AssignmentSchedulePause": ("manager", lambda w: {"id": w.limits.schedule_to_pause, "reason": "Works council."}),
+    "AssignmentScheduleResume": ("manager", lambda w: {"id": w.limits.schedule_to_pause}),
+    "AssignmentScheduleArchive": ("manager", lambda w: {"id": w.limits.schedule_to_pause, "reason": "Not needed."}),
     "AssignmentRelabel": ("manager", lambda w: {"id": w.to_close, "runLabel": f"Run_{uuid4().hex[:8]}"}),
     "PublicLinkCreate": ("manager", lambda w: {"assignmentId": w.assignment, "accessCode": "Tulip", "cap": 5}),
     "PublicLinkClose": ("manager", lambda w: {"id": w.limits.to_shut, "reason": "Everybody came."}),

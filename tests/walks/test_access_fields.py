@@ -26,6 +26,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Grant": ("User", ("roles",)),
     "IncidentSession": ("Incident", ("sessions(first: 1)", "nodes")),
     "MonitorRow": ("Assignment", ("monitor", "nodes")),
+    "ScheduleRun": ("AssignmentSchedule", ("runs(first: 1)", "nodes")),
 }
 """To what has no global id of its own: from which object, through which fields."""
 
@@ -44,6 +45,8 @@ async def ids(live: Live) -> dict[str, str]:
     return {
         "Assignment": world.assignment,
         "AssignmentDraft": world.limits.draft,
+        "AssignmentSchedule": world.limits.schedule,
+        "AssignmentTemplate": world.limits.template,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,
         "Incident": world.limits.incident,

@@ -65,6 +65,10 @@ QUERIES: dict[str, tuple[str, Build]] = {
     ),
     "AssignmentDraft": ("manager", lambda w: {"id": w.limits.draft}),
     "AssignmentDrafts": ("manager", lambda _w: {}),
+    "AssignmentTemplate": ("viewer", lambda w: {"id": w.limits.template}),
+    "AssignmentTemplates": ("viewer", lambda _w: {}),
+    "AssignmentSchedule": ("viewer", lambda w: {"id": w.limits.schedule}),
+    "AssignmentSchedules": ("viewer", lambda _w: {}),
     "OverridePreview": (
         "manager",
         lambda w: {

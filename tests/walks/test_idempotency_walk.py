@@ -27,6 +27,13 @@ OTHER: dict[str, Change | None] = {
     "AssignmentIssue": lambda given: given | {"name": "Another"},
     "AssignmentDraftSave": lambda given: given | {"name": "Another"},
     "AssignmentDraftDelete": None,
+    "AssignmentTemplateCreate": lambda given: given | {"name": "Another"},
+    "AssignmentTemplateUpdate": lambda given: given | {"name": "Another"},
+    "AssignmentTemplateDelete": lambda given: given | {"expectedVersion": 1000},
+    "AssignmentScheduleCreate": lambda given: given | {"name": "Another"},
+    "AssignmentScheduleUpdate": lambda given: given | {"name": "Another"},
+    "AssignmentScheduleResume": None,
+    "AssignmentScheduleRunNow": None,
     "AssignmentRelabel": lambda given: given | {"runLabel": "Another"},
     "PublicLinkCreate": lambda given: given | {"cap": 6},
     "PublicLinkClose": lambda given: given | {"reason": "Another."},
@@ -69,6 +76,9 @@ OTHER: dict[str, Change | None] = {
     "RoleUpdate": lambda given: given | {"name": "Another"},
     **dict.fromkeys(
         (
+            "AssignmentSchedulePause",
+            "AssignmentScheduleSkip",
+            "AssignmentScheduleArchive",
             "UserSuspend",
             "UserReactivate",
             "OrgUnitArchive",

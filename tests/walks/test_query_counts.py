@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from services.work import Work
-from tests.walks import story
+from tests.walks import acts, story
 from tests.walks.conftest import Live, document
 from tests.walks.story import Sitting
 
@@ -29,6 +29,11 @@ NESTED = {
         "admin",
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
             id limits { timeLimitSeconds { value source } } securityLevel } } }""",
+    ),
+    "schedules to runs": (
+        "admin",
+        """query ($n: Int!) { assignmentSchedules(first: $n) { nodes { id nextRuns { at runLabel }
+            lastRun { outcome assignment { id schedule { id } } } createdBy { displayName } } } }""",
     ),
     "sessions to scores": (
         "admin",
@@ -171,6 +176,7 @@ async def crowd(live: Live) -> dict[int, str]:
             created = await live.do("EvaluationCreate", given, role="author")
             done = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
             await story.issue(live, done["version"]["id"], 1)
+            await acts.make_schedule(live, done["version"]["id"])
 
     await asyncio.gather(*(author(number) for number in range(MANY)))
     ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
