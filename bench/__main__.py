@@ -21,10 +21,11 @@ from bench import chaos_site, world
 from bench.measure import beside
 from bench.rows import ROWS as READS_AND_WRITES
 from bench.rows import Found, Row
+from bench.rows_doors import DOORS
 from bench.rows_limits import LIMITS
 from bench.rows_streams import STREAMS
 
-ROWS = (*READS_AND_WRITES, *STREAMS, *LIMITS)
+ROWS = (*READS_AND_WRITES, *DOORS, *STREAMS, *LIMITS)
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 FULL, QUICK = 4.0, 0.6
 """Seconds of one round."""

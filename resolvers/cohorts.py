@@ -7,7 +7,14 @@ from resolvers.access import requires
 from resolvers.context import Context
 from services import cohorts_read
 from services.cohorts import Attempts
-from services.cohorts_read import Cohort
+from services.cohorts_read import Cohort, Label
+from services.paging import Page, PageRequest
+
+
+@requires(Capability.REPORTS_READ)
+async def cohorts_page(context: Context, begins: str | None, page: PageRequest) -> Page[Label]:
+    """List the run labels of the viewer's org unit."""
+    return await context.read(cohorts_read.labels, begins, page)
 
 
 @requires(Capability.REPORTS_READ)

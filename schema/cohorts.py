@@ -1,5 +1,6 @@
 """Cohorts: results grouped by run label."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -8,11 +9,13 @@ import strawberry
 from resolvers import cohorts
 from schema.access import Info, ask, says, told
 from schema.assignments_monitor import BucketCounts
+from schema.connections import After, Before, Connection, First, Last, connect
 from schema.enums import closed_set
 from schema.nodes import global_id, local_id
 from services.cohorts import Attempts, Figures, Spread
 from services.cohorts_read import Cohort as Read
-from services.cohorts_read import Part
+from services.cohorts_read import Label, Part
+from services.paging import PageRequest
 
 closed_set(
     Attempts,
@@ -109,6 +112,20 @@ class Cohort:
         )
 
 
+@strawberry.type(description="A run label that something was issued under.")
+class CohortLabel:
+    """A label."""
+
+    run_label: str = told("The run label, for `cohort`.")
+    assignment_count: int = told("How many assignments bear it.")
+    newest_at: datetime = told("When the newest of them was issued.")
+
+    @classmethod
+    def of(cls, label: Label) -> "CohortLabel":
+        """Show a label."""
+        return cls(run_label=label.run_label, assignment_count=label.assignments, newest_at=label.newest_at)
+
+
 @strawberry.type
 class CohortsQuery:
     """Queries about cohorts."""
@@ -129,3 +146,17 @@ class CohortsQuery:
         version = None if given is None else local_id("EvaluationVersion", given, path=path)
         read = await cohorts.cohort(info.context, run_label, attempts, version)
         return read and Cohort.of(read)
+
+    @ask(cohorts.cohorts_page, "The run labels that something was issued under, by name.")
+    async def cohorts(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        begins: Annotated[str | None, says("Only labels that begin so; capitals count.")] = None,
+    ) -> Connection[CohortLabel]:
+        """List run labels."""
+        page = PageRequest(first, after, last, before)
+        return connect(await cohorts.cohorts_page(info.context, begins, page), CohortLabel.of)

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import func, select
+
+from models.assignments import Assignment
 from models.submissions import Outcome
 from services import assignments_monitor, cohorts
 from services.assignments_monitor import Bucket
 from services.cohorts import Attempt, Attempts, Figures
+from services.paging import Order, Page, PageRequest, paged
 from services.work import Work
 
 _ASSIGNMENTS: Final = """
@@ -17,7 +22,7 @@ where run_label = $1 and ($2::uuid is null or evaluation_version_id = $2) order 
 _ATTEMPTS: Final = """
 select d.assignment_id, d.user_id, d.attempt, v.outcome, v.percent,
  case when d.started_at is null or d.ended_at is null then null
-  else greatest(0, floor(extract(epoch from d.ended_at - d.started_at))::bigint - d.paused_seconds) end as seconds
+  else greatest(0, floor(extract(epoch from d.ended_at - d.started_at) - d.paused_seconds)::bigint) end as seconds
 from delivery_sessions d
 left join submissions s on s.session_id = d.id
 left join submission_score_versions v on v.submission_id = s.id and v.number = s.latest_score_version
@@ -42,6 +47,27 @@ class Cohort:
     buckets: dict[Bucket, int]
     figures: Figures
     parts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A run label with how many assignments bear it, and when the newest of them was issued."""
+
+    run_label: str
+    assignments: int
+    newest_at: datetime
+
+
+async def labels(work: Work, begins: str | None, page: PageRequest) -> Page[Label]:
+    """List the run labels that the viewer sees, by name; `begins` narrows to those that begin so."""
+    row = Assignment
+    named = select(row.run_label, func.count().label("assignments"), func.max(row.created_at).label("newest_at"))
+    if begins:
+        named = named.where(row.run_label.startswith(begins, autoescape=True))
+    each = named.group_by(row.run_label).subquery()
+    listed = await paged(work, select(each), [Order(each.c.run_label)], page)
+    rows = [Label(*one[:3]) for one in listed.rows]
+    return Page(rows, listed.cursors, listed.has_next, listed.has_previous, listed.total)
 
 
 async def cohort(work: Work, run_label: str, which: Attempts, version_id: UUID | None) -> Cohort | None:
