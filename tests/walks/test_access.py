@@ -17,6 +17,7 @@ from services import demonstration
 from services.demonstration import ROLES
 from services.system_roles import SYSTEM_ROLES
 from services.tokens import Tokens, TokenType
+from tests.factories import attempts
 from tests.walks import reach, story
 from tests.walks.conftest import Live, document, receive, send
 
@@ -27,12 +28,20 @@ DOORS = [(kind, name) for kind in KINDS for name in reach.roots(kind)]
 
 BY_WHAT_IS_SHOWN = {
     "invitationRedeem": "not a valid invitation",
+    "publicLinkRedeem": "not a valid invitation",
     "signInRequest": "SignInRequestPayload",
     "signInRedeem": "SignInPayload",
     "signInRefresh": "refresh token is not valid",
     "signOut": "Only a sign-in can be ended",
 }
 """Public fields, and how each answers whoever shows nothing."""
+
+
+@pytest.fixture(autouse=True)
+async def afresh(live: Live):
+    """No role feels how many wrong tokens the ones before it have shown."""
+    await attempts.forget(live.service.house)
+
 
 IDS = {
     "itemId": "PaperItem",

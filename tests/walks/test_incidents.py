@@ -123,9 +123,8 @@ async def test_a_refused_row_tells_the_state_and_who_may_not_is_told_nothing(liv
 COMPENSATED = 660
 STEPS = (
     ("IncidentPause", "session_events"),
-    ("IncidentResume", "incident_sessions"),
+    ("IncidentResume", "answered"),
     ("IncidentCompensate", "idempotency_keys"),
-    ("IncidentCompensate", "answered"),
 )
 """Commands, and at what the server is killed: while it waits to write to this table, or when it has just answered."""
 
