@@ -12,10 +12,12 @@ def form_page(token: str) -> str:
         f"""<h1>Start the assessment</h1>
 <p>Say who you are, and press the button in the browser, and on the device, in which you want to work.</p>
 <form method="post" action="/start"><input type="hidden" name="token" value="{escape(token)}">
-<p><label>Your name<br><input name="displayName" autocomplete="name" required maxlength="200"></label></p>
-<p><label>Your e-mail address<br>
-<input name="email" type="email" autocomplete="email" required maxlength="254"></label></p>
-<p><label>Access code, if you were given one<br><input name="accessCode" autocomplete="off" maxlength="64"></label></p>
+<label for="displayName">Your name</label>
+<input type="text" id="displayName" name="displayName" autocomplete="name" required maxlength="200">
+<label for="email">Your e-mail address</label>
+<input type="email" id="email" name="email" autocomplete="email" required maxlength="254">
+<label for="accessCode">Access code, if you were given one</label>
+<input type="text" id="accessCode" name="accessCode" autocomplete="off" maxlength="64">
 <button>Go to the assessment</button></form>
 <p class="note">Not now? Close this page; nothing is used up.</p>""",
     )
