@@ -8,6 +8,7 @@ from prometheus_client import Gauge
 
 from jobs.sessions import tenants
 from services import ledger_keys, ledger_seal
+from services.driver import is_away
 from services.ledger import Notary
 from services.viewer import Viewer
 from services.work import Office, Work
@@ -37,7 +38,9 @@ async def seal(notary: Notary, office: Office) -> int:
     for tenant_id in await tenants(office):
         try:
             done, left, oldest = await seal_tenant(office, notary, tenant_id)
-        except Exception:
+        except Exception as error:
+            if is_away(error):  # so it is for everybody else
+                raise
             log.exception("seal.failed", tenant=str(tenant_id))
             continue
         sealed, depth, age = sealed + done, depth + left, max(age, oldest)

@@ -9,6 +9,7 @@ import structlog
 from jobs.sessions import tenants
 from services import schedules_run
 from services.assignments_issue import Link
+from services.driver import is_away
 from services.viewer import Viewer
 from services.work import Office, Work
 
@@ -50,7 +51,9 @@ async def _run(office: Office, tenant_id: UUID, found: Sequence[tuple[UUID, UUID
         viewer = Viewer.system(tenant_id, unit, name="schedules")
         try:
             ran += await office.perform(viewer, partial(_one, schedule_id, link), repeatable=True)
-        except Exception:
+        except Exception as error:
+            if is_away(error):  # so it is for everybody else
+                raise
             log.exception("schedule.failed", tenant=str(tenant_id), schedule=str(schedule_id))
     return ran
 

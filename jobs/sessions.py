@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 
 from services import identity, sessions_expiry
+from services.driver import is_away
 from services.viewer import Viewer
 from services.work import Office, Work
 
@@ -40,7 +41,9 @@ async def sweep(office: Office, *, batch: int = LARGEST_BATCH) -> int:
 async def _close(office: Office, viewer: Viewer, session_id: UUID) -> bool:
     try:
         return await office.perform(viewer, partial(_expire, session_id), repeatable=True)
-    except Exception:
+    except Exception as error:
+        if is_away(error):  # so it is for everybody else
+            raise
         log.exception("sweep.failed", tenant=str(viewer.tenant_id), session=str(session_id))
         return False
 
