@@ -14,7 +14,8 @@ from schema.identity import User
 from schema.nodes import local_id, looked_for
 from schema.problems import Problem, attempt
 from schema.users_acts import KEY, WHY
-from services.accommodations import LARGEST_MULTIPLIER, LONGEST_BREAKS_SECONDS, Needs
+from services.accommodations import LONGEST_BREAKS_SECONDS, Needs
+from services.policy import LARGEST_MULTIPLIER
 
 
 @strawberry.type(description="What a person needs. Each session that begins gets it; sessions that exist keep theirs.")

@@ -12,8 +12,8 @@ from schema.access import told
 from schema.enums import closed_set
 from schema.nodes import local_id
 from services.overrides import Target
-from services.overrides_rows import LARGEST_MULTIPLIER, Change
-from services.policy import LONGEST_LIMIT_SECONDS, MOST_ATTEMPTS
+from services.overrides_rows import Change
+from services.policy import LARGEST_MULTIPLIER, LONGEST_LIMIT_SECONDS, MOST_ATTEMPTS
 
 
 class Liftable(StrEnum):

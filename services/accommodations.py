@@ -17,12 +17,11 @@ from models.base import uuid7
 from models.identity import User, UserStatus
 from services import words
 from services.idempotency import Answer
+from services.policy import FINEST_MULTIPLIER, LARGEST_MULTIPLIER
 from services.refusals import InvalidInput, NotFound, StateDrift
 from services.work import Work
 
-LARGEST_MULTIPLIER = 10
 LONGEST_BREAKS_SECONDS = 86_400
-FINEST = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,7 @@ async def remove(work: Work, user_id: UUID, reason: str) -> Answer:
 
 def _check(needs: Needs, now: datetime) -> None:
     factor = needs.time_multiplier
-    if not 1 <= factor <= LARGEST_MULTIPLIER or factor % FINEST:
+    if not 1 <= factor <= LARGEST_MULTIPLIER or factor % FINEST_MULTIPLIER:
         raise InvalidInput(
             f"timeMultiplier is {factor}; it must be 1 to {LARGEST_MULTIPLIER}, with at most four decimals.",
             path=["timeMultiplier"],

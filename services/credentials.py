@@ -1,4 +1,4 @@
-"""What a token is good for now: whether it still counts, and which capabilities and operations it opens.
+"""What a token is worth at present: whether it still counts, and which capabilities and operations it opens.
 
 A signed token says who bears it. Whether the sign-in behind it was ended, the service token revoked or a grant taken
 away is read from the database, for many at once.
@@ -61,7 +61,7 @@ NOTHING = Authority()
 
 
 async def read(work: Work, credentials: Collection[Credential]) -> dict[Credential, Authority]:
-    """Return what each credential is good for now, in as many statements for one as for many."""
+    """Return what each credential opens at present, in as many statements for one as for many."""
     tokens = await _tokens(work, {one.service_token_id for one in credentials if one.service_token_id is not None})
     people = {(one.user_id, one.org_unit_id) for one in credentials if one.user_id is not None}
     people |= {(token.created_by, token.org_unit_id) for token in tokens.values()}

@@ -26,7 +26,7 @@ from services.policy import Policy, Row, Unlimited
 from services.refusals import ConfirmationNeeded, InvalidInput, NotAMember, NotFound, StateDrift
 from services.security import SecurityLevel
 from services.sessions_hold import hold_many
-from services.sessions_policy import Cause, Outlook, Revise
+from services.sessions_policy import Cause, Outlook, Revise, written
 from services.sessions_status import is_over
 from services.work import Work
 
@@ -127,7 +127,7 @@ async def apply(work: Work, wanted: Wanted, reason: str, *, is_high_stakes_confi
         )
     )
     await work.session.flush()
-    facts = told(override_id, wanted.target, change) | {"valid_until": _written(wanted.valid_until)}
+    facts = told(override_id, wanted.target, change) | {"valid_until": written(wanted.valid_until)}
     work.record("override.applied", ("assignment", assignment.id), reason=why, after=facts)
     await _change_sessions(work, plan, cause(change, why), now)
     if change.kind is OverrideKind.WINDOW_UNTIL:
@@ -322,8 +322,8 @@ async def _change_sessions(work: Work, plan: Plan, cause: Cause, now: datetime) 
             "session.limits_changed",
             ("session", one.session.id),
             reason=cause.reason,
-            before={"deadline_at": _written(one.deadline_before)},
-            after={"deadline_at": _written(one.deadline_after)},
+            before={"deadline_at": written(one.deadline_before)},
+            after={"deadline_at": written(one.deadline_after)},
         )
 
 
@@ -335,11 +335,7 @@ def told(override_id: UUID, target: Target, change: Change) -> dict[str, Any]:
         "group": None if target.group_id is None else str(target.group_id),
         "kind": str(change.kind),
         "amount": None if change.amount is None else str(change.amount),
-        "instant": _written(change.instant),
+        "instant": written(change.instant),
         "is_unlimited": change.is_unlimited,
         "restrict": change.restrict,
     }
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()

@@ -11,13 +11,19 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import aliased
 
 from models.overrides import AssignmentOverride, OverrideKind
-from services.policy import LONGEST_LIMIT_SECONDS, MOST_ATTEMPTS, UNLIMITED, Row, Settings, Source, SourceKind
+from services.policy import (
+    FINEST_MULTIPLIER,
+    LARGEST_MULTIPLIER,
+    LONGEST_LIMIT_SECONDS,
+    MOST_ATTEMPTS,
+    UNLIMITED,
+    Row,
+    Settings,
+    Source,
+    SourceKind,
+)
 from services.refusals import InvalidInput
 from services.work import Work
-
-LARGEST_MULTIPLIER = 10
-FINEST = Decimal("0.0001")
-"""What a factor is a multiple of."""
 
 ADDING = frozenset({OverrideKind.EXTENSION, OverrideKind.ADDED_ATTEMPTS})
 """Kinds that add to a limit; the others replace it."""
@@ -66,7 +72,7 @@ class Change:
             )
         if self.amount is not None:
             least, most = _BOUNDS[self.kind]
-            if not least <= self.amount <= most or self.amount % FINEST:
+            if not least <= self.amount <= most or self.amount % FINEST_MULTIPLIER:
                 raise InvalidInput(f"{name} is {self.amount}; it must be {least} to {most}.", path=["change", name])
         if self.instant is not None and self.instant.tzinfo is None:
             raise InvalidInput(

@@ -25,6 +25,9 @@ from services.security import SecurityConfig
 
 LONGEST_LIMIT_SECONDS = 366 * 24 * 3600
 MOST_ATTEMPTS = 1000
+LARGEST_MULTIPLIER = 10
+FINEST_MULTIPLIER = Decimal("0.0001")
+"""What a factor on the time limit is a multiple of."""
 
 
 class Unlimited(Enum):
@@ -77,7 +80,7 @@ class Settings(Part):
 
     time_limit_seconds: Seconds | Unlimited | None = None
     allowed_attempts: Annotated[StrictInt, Field(ge=1, le=MOST_ATTEMPTS)] | Unlimited | None = None
-    time_multiplier: Annotated[Decimal, Field(ge=1, le=10, decimal_places=4)] | None = None
+    time_multiplier: Annotated[Decimal, Field(ge=1, le=LARGEST_MULTIPLIER, decimal_places=4)] | None = None
     feedback_mode: FeedbackMode | None = None
     security: SecurityConfig | None = None
     network_grace_seconds: Annotated[StrictInt, Field(ge=0, le=600)] | None = None

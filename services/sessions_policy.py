@@ -89,7 +89,7 @@ async def apply(work: Work, session: DeliverySession, after: Outlook, cause: Cau
 def change(session: DeliverySession, after: Outlook, cause: Cause) -> Happening:
     """Give a session these limits, and return the event that tells of it."""
     ends = after.deadline_at
-    told = {**cause.facts, "deadline_before": _written(session.deadline_at), "deadline_after": _written(ends)}
+    told = {**cause.facts, "deadline_before": written(session.deadline_at), "deadline_after": written(ends)}
     session.policy_rows = kept(after.rows)
     session.policy = policy.to_json(after.policy)
     session.grace_seconds = after.policy.network_grace_seconds.value
@@ -108,5 +108,6 @@ def without(rows: Sequence[Row], source_id: UUID) -> list[Row]:
     return [row for row in rows if row.source.id != str(source_id)]
 
 
-def _written(at: datetime | None) -> str | None:
+def written(at: datetime | None) -> str | None:
+    """Return an instant as events and the ledger keep it."""
     return None if at is None else at.isoformat()
