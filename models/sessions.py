@@ -60,8 +60,15 @@ class EventKind(StrEnum):
     LIMITS_CHANGED = "limits_changed"
     PAUSED = "paused"
     RESUMED = "resumed"
+    MESSAGE = "message"
+    NOTE = "note"
+    PROBE_RESULT = "probe_result"
+    ATTENTION_RAISED = "attention_raised"
+    ATTENTION_CLEARED = "attention_cleared"
+    ROOM_CHANGED = "room_changed"
     SUBMITTED = "submitted"
     EXPIRED = "expired"
+    TERMINATED = "terminated"
 
 
 class ReasonCategory(StrEnum):

@@ -43,8 +43,15 @@ closed_set(
         EventKind.LIMITS_CHANGED: "Another limit of the session was changed.",
         EventKind.PAUSED: "Somebody stopped the clock.",
         EventKind.RESUMED: "Somebody let the clock run again.",
+        EventKind.MESSAGE: "A proctor wrote to the candidate.",
+        EventKind.NOTE: "A proctor noted something for staff.",
+        EventKind.PROBE_RESULT: "It was found out whether the lockdown browser is in use.",
+        EventKind.ATTENTION_RAISED: "The session came to need attention, or more of it.",
+        EventKind.ATTENTION_CLEARED: "The session needs less attention than before, or none.",
+        EventKind.ROOM_CHANGED: "The session was put into a room, or taken out of one.",
         EventKind.SUBMITTED: "The candidate handed in.",
         EventKind.EXPIRED: "The time was over; what had been saved was handed in.",
+        EventKind.TERMINATED: "A proctor ended the session; what had been saved was handed in.",
     },
 )
 
@@ -177,6 +184,36 @@ class SessionResumed(SessionEvent):
     deadline_after: datetime | None = told("When it ends now; null when it has no end.")
 
 
+@strawberry.type(description="A proctor wrote to the candidate.")
+class MessageSent(SessionEvent):
+    """Told."""
+
+
+@strawberry.type(description="A proctor noted something for staff; the candidate does not see it.")
+class NoteAdded(SessionEvent):
+    """Noted."""
+
+
+@strawberry.type(description="It was found out whether the lockdown browser is in use.")
+class ProbeRecorded(SessionEvent):
+    """Probed."""
+
+
+@strawberry.type(description="The session came to need attention, or more of it.")
+class AttentionRaised(SessionEvent):
+    """Raised."""
+
+
+@strawberry.type(description="The session needs less attention than before, or none.")
+class AttentionCleared(SessionEvent):
+    """Cleared."""
+
+
+@strawberry.type(description="The session was put into a room, or taken out of one.")
+class RoomChanged(SessionEvent):
+    """Moved."""
+
+
 @strawberry.type(description="The candidate handed in.")
 class SessionSubmitted(SessionEvent):
     """Submitted."""
@@ -185,6 +222,11 @@ class SessionSubmitted(SessionEvent):
 @strawberry.type(description="The time was over; what had been saved was handed in.")
 class SessionExpired(SessionEvent):
     """Expired."""
+
+
+@strawberry.type(description="A proctor ended the session; what had been saved was handed in.")
+class SessionTerminated(SessionEvent):
+    """Terminated."""
 
 
 EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
@@ -203,8 +245,15 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
     EventKind.LIMITS_CHANGED: LimitsChanged,
     EventKind.PAUSED: SessionPaused,
     EventKind.RESUMED: SessionResumed,
+    EventKind.MESSAGE: MessageSent,
+    EventKind.NOTE: NoteAdded,
+    EventKind.PROBE_RESULT: ProbeRecorded,
+    EventKind.ATTENTION_RAISED: AttentionRaised,
+    EventKind.ATTENTION_CLEARED: AttentionCleared,
+    EventKind.ROOM_CHANGED: RoomChanged,
     EventKind.SUBMITTED: SessionSubmitted,
     EventKind.EXPIRED: SessionExpired,
+    EventKind.TERMINATED: SessionTerminated,
 }
 
 
