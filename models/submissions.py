@@ -48,6 +48,15 @@ class ItemState(StrEnum):
     SCORED = "scored"
     PENDING = "pending"
     UNANSWERED = "unanswered"
+    VOIDED = "voided"
+
+
+class ScoreCause(StrEnum):
+    """Why a score version was written."""
+
+    AUTOMATIC = "automatic"
+    GRADED = "graded"
+    CORRECTED = "corrected"
 
 
 class Submission(Resource, Timed, Base):
@@ -106,7 +115,8 @@ class SubmissionItem(Resource, Base):
 class ScoreVersion(Resource, Timed, Base):
     """One scoring of a submission; corrections append the next number and never change an older one.
 
-    `items` lists position, state, points and what the scorer says; `percent` has two decimals, half up.
+    `items` lists position, state, points and what the scorer says; `percent` has two decimals, half up. `source_id` is
+    the review task or the correction batch that caused it.
     """
 
     __tablename__ = "submission_score_versions"
@@ -116,6 +126,7 @@ class ScoreVersion(Resource, Timed, Base):
         unique("submission_id", "number"),
         index("ix_submission_score_versions_outcome", "outcome", "submission_id"),
         CheckConstraint(among("outcome", Outcome), "outcome"),
+        CheckConstraint(among("cause", ScoreCause), "cause"),
         CheckConstraint("points between 0 and max_points", "points"),
         CheckConstraint("percent between 0 and 100", "percent"),
         {"info": SCORED},
@@ -127,6 +138,37 @@ class ScoreVersion(Resource, Timed, Base):
     max_points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
     percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
     outcome: Mapped[str]
+    cause: Mapped[str] = mapped_column(server_default=ScoreCause.AUTOMATIC)
+    source_id: Mapped[UUID | None]
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     reason: Mapped[str]
     scored_by: Mapped[UUID | None]
+
+
+class ItemGrade(Resource, Timed, Base):
+    """The mark of a person for one item, on which all who had to judge it agreed; the highest number counts.
+
+    `points` are out of `max_points`, what the item was worth when it was graded. `detail` tells how they came about,
+    such as the levels of a rubric. Never changed: a later grade has the next number.
+    """
+
+    __tablename__ = "item_grades"
+    __table_args__ = (
+        primary(),
+        refer_within("submission_id", "submissions"),
+        refer_within("submission_item_id", "submission_items"),
+        unique("submission_item_id", "number"),
+        index("ix_item_grades_submission", "submission_id"),
+        CheckConstraint("points between 0 and max_points", "points"),
+        {"info": SCORED},
+    )
+
+    submission_id: Mapped[UUID]
+    submission_item_id: Mapped[UUID]
+    number: Mapped[int] = mapped_column(Integer)
+    points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    max_points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    detail: Mapped[dict[str, Any]]
+    rationale: Mapped[str]
+    graded_by: Mapped[UUID | None]
+    source_id: Mapped[UUID | None]

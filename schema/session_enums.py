@@ -1,7 +1,7 @@
 """The closed sets of sessions and submissions, for staff and candidates alike."""
 
 from models.sessions import ReasonCategory, SessionState
-from models.submissions import ItemState, Outcome, SubmissionCause
+from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from schema.enums import closed_set
 from services.sessions import SessionOrder
 from services.sessions_events import ReportedKind
@@ -106,6 +106,7 @@ closed_set(
         ItemState.SCORED: "Scored.",
         ItemState.PENDING: "Waiting for a person.",
         ItemState.UNANSWERED: "Nothing was answered: no points.",
+        ItemState.VOIDED: "The question was voided by a correction, and counts for nobody, or in full for everybody.",
     },
 )
 
@@ -116,5 +117,16 @@ closed_set(
     {
         SubmissionOrder.SUBMITTED_AT: "When it was handed in.",
         SubmissionOrder.PERCENT: "Share of the points, by the score that counts.",
+    },
+)
+
+closed_set(
+    ScoreCause,
+    "ScoreCause",
+    "Why a score was given.",
+    {
+        ScoreCause.AUTOMATIC: "When it was handed in, by the keys.",
+        ScoreCause.GRADED: "A person marked what had to be judged.",
+        ScoreCause.CORRECTED: "Keys or points of the evaluation were corrected.",
     },
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from strawberry.scalars import JSON
 
-from models.submissions import ItemState, Outcome, SubmissionCause
+from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
@@ -67,6 +67,7 @@ class ScoreVersion(Node):
     max_points: Decimal = told("Points that could be reached.")
     percent: Decimal = told("Share of the points, 0 to 100 with two decimals, half up.")
     outcome: Outcome = told("Passed, failed or pending.")
+    cause: ScoreCause = told("By what this score came about.")
     reason: str = told("Why this score was given.")
     scored_at: datetime = told("When.")
 
@@ -93,6 +94,7 @@ class ScoreVersion(Node):
             max_points=row.max_points,
             percent=row.percent,
             outcome=Outcome(row.outcome),
+            cause=ScoreCause(row.cause),
             reason=row.reason,
             scored_at=row.created_at,
         )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from models.sessions import DeliverySession, EventKind, SessionState
 from models.submissions import Submission, SubmissionCause
-from services import submissions
+from services import scores, submissions
 from services.idempotency import Answer
 from services.sessions_events import append
 from services.sessions_hold import drifted, hold, over
@@ -25,7 +25,7 @@ async def submit(work: Work, session_id: UUID) -> Answer:
     It needs the keys, which a candidate's token cannot see: the work is the candidate's, elevated, and the id comes
     from the verified token. Refuses a session that was never started or was terminated.
     """
-    session = await hold(work, session_id)
+    session = await hold_to_end(work, session_id)
     existing = await submissions.of_session(work, session_id)
     if existing is not None:
         return _ended(session, existing)
@@ -46,7 +46,7 @@ async def submit(work: Work, session_id: UUID) -> Answer:
 
 async def expire(work: Work, session_id: UUID) -> bool:
     """End a session whose time is over, and tell whether this call did it; one that goes on is left alone."""
-    session = await hold(work, session_id)
+    session = await hold_to_end(work, session_id)
     now = await work.now()
     if not is_over(session, now):
         return False
@@ -58,6 +58,15 @@ async def overdue(work: Work, limit: int) -> list[UUID]:
     """Return sessions that the clock has ended and nobody has closed, those that have waited longest first."""
     statement = select(DeliverySession.id).where(due()).order_by(DeliverySession.deadline_at).limit(limit)
     return [row.id for row in await work.rows(statement)]
+
+
+async def hold_to_end(work: Work, session_id: UUID) -> DeliverySession:
+    """Hold a session that may hand in now, and keep corrections of what it sat out until it has."""
+    version_id = await work.session.scalar(
+        select(DeliverySession.evaluation_version_id).where(DeliverySession.id == session_id)
+    )
+    shared = [] if version_id is None else [scores.version_lock(work.viewer.tenant_id, version_id)]
+    return await hold(work, session_id, shared=shared)
 
 
 async def _expire(work: Work, session: DeliverySession, now: datetime) -> Submission | None:

@@ -20,13 +20,13 @@ def lock_name(tenant_id: UUID | None, session_id: UUID) -> str:
     return f"session/{tenant_id}/{session_id}"
 
 
-async def hold(work: Work, session_id: UUID) -> DeliverySession:
-    """Wait until nobody else acts on the session, and return it as it is now.
+async def hold(work: Work, session_id: UUID, *, shared: Sequence[str] = ()) -> DeliverySession:
+    """Wait until nobody else acts on the session, and return it as it is now; the locks of `shared` are held with it.
 
     It comes before the first write of a transaction: the lock order is then the order of transaction ids, in which
     the session's events are streamed.
     """
-    await work.lock(lock_name(work.viewer.tenant_id, session_id))
+    await work.lock(lock_name(work.viewer.tenant_id, session_id), shared=shared)
     session = (
         await work.session.scalars(
             select(DeliverySession)

@@ -14,12 +14,14 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, cast, select
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.sessions import Answer, DeliverySession, SessionPaper
-from models.submissions import Outcome, ScoreVersion, Submission, SubmissionCause, SubmissionItem
-from services import authoring, content, plain, responses, scoring
+from models.submissions import ItemState, Outcome, ScoreVersion, Submission, SubmissionCause, SubmissionItem
+from services import authoring, content, corrections_lines, plain, responses, reviews_open, scores, scoring
 from services.content import QuestionKind
 from services.content_parts import fingerprint
+from services.corrections_lines import InForce
 from services.paging import Order, Page, PageRequest, paged
 from services.scoring import ItemScore, PassMark
+from services.scoring_revised import Asked, judge, scaled
 from services.work import Work
 
 Row = TypeVar("Row", SubmissionItem, ScoreVersion)
@@ -33,7 +35,8 @@ AUTOMATIC = "automatic scoring"
 async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCause, at: datetime) -> Submission:
     """Write the submission of a session that is being ended: snapshot, items, and score version 1.
 
-    It reads the keys, so it runs with the rights of the system. The caller holds the session and ends it.
+    It reads the keys, so it runs with the rights of the system. The caller holds the session and ends it, and shares
+    the evaluation version's scores (`scores.version_lock`): the corrections in force count from the first score on.
     """
     paper = (await work.session.scalars(select(SessionPaper).where(SessionPaper.session_id == session.id))).one()
     version = (
@@ -46,8 +49,9 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
         for answer in await work.session.scalars(select(Answer).where(Answer.session_id == session.id))
     }
     keys = await authoring.keys(work, [UUID(item["question_version_id"]) for item in paper.items])
-    scores = [_score(item, keys, saved) for item in paper.items]
-    total = scoring.total(scores, PassMark(percent=version.pass_percent, points=version.pass_points))
+    holds = await corrections_lines.in_force(work, session.evaluation_version_id)
+    judged = [_score(item, keys, saved, holds) for item in paper.items]
+    total = scoring.total(judged, _pass_mark(version, paper, judged))
     snapshot = _snapshot(session, version, paper, saved, cause=cause, at=at)
     submission = Submission(
         id=uuid7(),
@@ -74,32 +78,31 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
             max_points=total.max_points,
             percent=total.percent,
             outcome=total.outcome,
-            items=[_scored(item, one) for item, one in zip(paper.items, scores, strict=True)],
+            items=[scores.kept(item["position"], one) for item, one in zip(paper.items, judged, strict=True)],
             reason=AUTOMATIC,
         ),
     )
+    reviews_open.open_for(work, submission, sum(one.state is ItemState.PENDING for one in judged))
     await work.session.flush()
     return submission
 
 
-def _score(item: dict[str, Any], keys: dict[UUID, dict[str, Any]], saved: dict[UUID, Answer]) -> ItemScore:
+def _score(
+    item: dict[str, Any], keys: dict[UUID, dict[str, Any]], saved: dict[UUID, Answer], holds: InForce
+) -> ItemScore:
+    version_id = UUID(item["question_version_id"])
     kind = QuestionKind(item["kind"])
     shown = content.parse_content(kind, item["content"])
-    key = content.parse_key(kind, shown, keys[UUID(item["question_version_id"])])
+    asked = Asked(kind, shown, content.parse_key(kind, shown, keys[version_id]), Decimal(item["points"]))
     answer = saved.get(UUID(item["item_id"]))
     response = responses.parse_response(kind, shown, None if answer is None else answer.response)
-    return scoring.score(kind, shown, key, response, Decimal(item["points"]))
+    return judge(asked, response, holds.of(version_id))
 
 
-def _scored(item: dict[str, Any], one: ItemScore) -> dict[str, Any]:
-    return {
-        "position": item["position"],
-        "state": one.state.value,
-        "points": None if one.points_awarded is None else str(one.points_awarded),
-        "max_points": str(one.max_points),
-        "correct": one.correct,
-        "detail": dict(one.detail),
-    }
+def _pass_mark(version: EvaluationVersion, paper: SessionPaper, judged: Sequence[ItemScore]) -> PassMark:
+    planned = sum((Decimal(item["points"]) for item in paper.items), Decimal(0))
+    worth = sum((one.max_points for one in judged), Decimal(0))
+    return scaled(PassMark(percent=version.pass_percent, points=version.pass_points), planned, worth)
 
 
 def _items(submission: Submission, paper: SessionPaper, saved: dict[UUID, Answer]) -> list[SubmissionItem]:
