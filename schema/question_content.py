@@ -14,7 +14,7 @@ from services.content_kinds import QuestionKind as Kind
 closed_set(
     Kind,
     "QuestionKind",
-    "What a candidate does to answer. All but the essay are scored by rule.",
+    "What a candidate does to answer. Essays and observations are judged by a person, all others by rule.",
     {
         Kind.SINGLE_CHOICE: "Choose one option.",
         Kind.MULTIPLE_CHOICE: "Choose any number of options.",
@@ -24,6 +24,7 @@ closed_set(
         Kind.MATCHING: "Match the entries on the left to those on the right.",
         Kind.ORDERING: "Put items in order.",
         Kind.ESSAY: "Write a longer text; a person judges it.",
+        Kind.OBSERVATION: "Do something; an assessor who sees it judges it, and nothing is answered.",
     },
 )
 
@@ -92,6 +93,13 @@ class EssayContent:
     max_words: int | None = told("How many words are wanted at most; null when there is no limit.")
 
 
+@strawberry.type(description="Something is to be seen; the stem says what, and an assessor judges it.")
+class ObservationContent:
+    """Observation."""
+
+    is_answered: bool = told("Always false: nothing is handed in for it.", default=False)
+
+
 QuestionContent = Annotated[
     ChoiceContent
     | TrueFalseContent
@@ -99,7 +107,8 @@ QuestionContent = Annotated[
     | ShortTextContent
     | MatchingContent
     | OrderingContent
-    | EssayContent,
+    | EssayContent
+    | ObservationContent,
     strawberry.union(
         "QuestionContent", description="What a question asks for, by kind. Nothing here tells the answer."
     ),
@@ -127,6 +136,8 @@ def show_content(kind: str, stored: dict[str, Any]) -> QuestionContent:  # noqa:
             return OrderingContent(items=_options(items))
         case kinds.EssayContent(max_words=words):
             return EssayContent(max_words=words)
+        case kinds.ObservationContent():
+            return ObservationContent()
 
 
 def _options(options: tuple[content_parts.Option, ...]) -> list[Option]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import strawberry
@@ -163,16 +164,56 @@ class OrderingInput:
         return QuestionKind.ORDERING, {"items": _options(self.items)}, key
 
 
+@strawberry.input(description="How well a criterion is met.")
+class RubricLevelInput:
+    """A level."""
+
+    id: str = told("Short id, unique within the criterion: 1 to 16 letters, digits, `_` or `-`.")
+    label: str = told("What the level is called, 1 to 120 characters.")
+    points: str = told("What it is worth beside the other levels: 0 to 10000, a decimal number as text.")
+    description: str = told("When it is reached, as Markdown, at most 2,000 characters; empty for none.", default="")
+
+
+@strawberry.input(description="One thing that is judged.")
+class RubricCriterionInput:
+    """A criterion."""
+
+    id: str = told("Short id, unique within the rubric: 1 to 16 letters, digits, `_` or `-`.")
+    title: str = told("What is judged, 1 to 120 characters.")
+    description: str = told("More about it, as Markdown, at most 2,000 characters; empty for none.", default="")
+    levels: list[RubricLevelInput] = told("From the lowest to the highest, 2 to 10, each worth more than the last.")
+
+
+@strawberry.input(description="What a person judges by.")
+class RubricInput:
+    """A rubric."""
+
+    criteria: list[RubricCriterionInput] = told("The criteria, 1 to 20.")
+
+
 @strawberry.input(description="A longer text is asked for; a person judges it.")
 class EssayInput:
     """Essay."""
 
     max_words: int | None = told("How many words are wanted at most, 1 to 10,000; null for no limit.", default=None)
     explanation: str = told("What a good answer has, for staff, as Markdown; empty for none.", default="")
+    rubric: RubricInput | None = told("What is judged by; points are given at discretion when left out.", default=None)
 
     def body(self) -> Body:
         """Part what candidates see from the key."""
-        return QuestionKind.ESSAY, {"max_words": self.max_words}, {"explanation": self.explanation}
+        return QuestionKind.ESSAY, {"max_words": self.max_words}, _judged(self.explanation, self.rubric)
+
+
+@strawberry.input(description="Something is to be seen; the stem says what, and an assessor judges it.")
+class ObservationInput:
+    """Observation."""
+
+    explanation: str = told("What is to be seen, for staff, as Markdown; empty for none.", default="")
+    rubric: RubricInput | None = told("What is judged by; points are given at discretion when left out.", default=None)
+
+    def body(self) -> Body:
+        """Part what candidates see from the key."""
+        return QuestionKind.OBSERVATION, {}, _judged(self.explanation, self.rubric)
 
 
 @strawberry.input(one_of=True, description="What is asked for, and the right answer: exactly one field, the kind.")
@@ -187,6 +228,7 @@ class QuestionBodyInput:
     matching: MatchingInput | None = told("Pairs.", default=UNSET)
     ordering: OrderingInput | None = told("An order.", default=UNSET)
     essay: EssayInput | None = told("A longer text.", default=UNSET)
+    observation: ObservationInput | None = told("Something to be seen.", default=UNSET)
 
     def body(self) -> Body:
         """Return the one that was given, as the services read it; GraphQL has made sure that there is one."""
@@ -208,3 +250,8 @@ class QuestionBodyInput:
 
 def _options(options: list[OptionInput]) -> list[dict[str, str]]:
     return [{"id": option.id, "text": option.text} for option in options]
+
+
+def _judged(explanation: str, rubric: RubricInput | None) -> dict[str, Any]:
+    """Return the secret part of what a person judges."""
+    return {"explanation": explanation} | ({} if rubric is None else {"rubric": asdict(rubric)})

@@ -9,7 +9,7 @@ from schema.enums import closed_set
 from schema.responses import Pair
 from services import content as rules
 from services import content_kinds as kinds
-from services import markdown
+from services import markdown, rubrics
 
 closed_set(
     kinds.PartialCredit,
@@ -104,9 +104,64 @@ class OrderingKey(QuestionKey):
     rule: kinds.PartialCredit = told("How a partly right answer counts.")
 
 
-@strawberry.type(description="An essay has no key beyond the explanation: a person judges it.")
+@strawberry.type(description="How well a criterion is met.")
+class RubricLevel:
+    """A level."""
+
+    id: str = told("Short id, unique within the criterion; grades name levels by it.")
+    label: str = told("What the level is called, such as Merit.")
+    points: str = told("What it is worth beside the other levels, a decimal number as text.")
+    description: str = told("When it is reached, as Markdown; empty when nothing was written.")
+
+
+@strawberry.type(description="One thing that is judged.")
+class RubricCriterion:
+    """A criterion."""
+
+    id: str = told("Short id, unique within the rubric; grades name criteria by it.")
+    title: str = told("What is judged.")
+    description: str = told("More about it, as Markdown; empty when nothing was written.")
+    levels: list[RubricLevel] = told("From the lowest to the highest, 2 to 10.")
+
+
+@strawberry.type(
+    description="What a person judges by. It belongs to its question version and is frozen with it; the highest levels "
+    "of all criteria together are all of the item's points."
+)
+class Rubric:
+    """A rubric."""
+
+    criteria: list[RubricCriterion] = told("The criteria, 1 to 20.")
+
+    @classmethod
+    def of(cls, rubric: rubrics.Rubric | None) -> "Rubric | None":
+        """Show a rubric."""
+        if rubric is None:
+            return None
+        shown = [
+            RubricCriterion(
+                id=one.id,
+                title=one.title,
+                description=one.description,
+                levels=[RubricLevel(**level.model_dump()) for level in one.levels],
+            )
+            for one in rubric.criteria
+        ]
+        return cls(criteria=shown)
+
+
+@strawberry.type(description="An essay is judged by a person.")
 class EssayKey(QuestionKey):
-    """Nothing but the explanation."""
+    """By a rubric or at discretion."""
+
+    rubric: Rubric | None = told("What is judged by; null when points are given at discretion.")
+
+
+@strawberry.type(description="An observation is judged by the assessor who sees it.")
+class ObservationKey(QuestionKey):
+    """By a rubric or at discretion."""
+
+    rubric: Rubric | None = told("What is judged by; null when points are given at discretion.")
 
 
 KEYS: tuple[type[QuestionKey], ...] = (
@@ -117,6 +172,7 @@ KEYS: tuple[type[QuestionKey], ...] = (
     MatchingKey,
     OrderingKey,
     EssayKey,
+    ObservationKey,
 )
 """The types behind the interface, for the schema to know."""
 
@@ -144,4 +200,6 @@ def show_key(kind: str, public: dict[str, Any], stored: dict[str, Any]) -> Quest
         case kinds.OrderingKey() as key:
             return OrderingKey(explanation=key.explanation, order=list(key.order), rule=key.rule)
         case kinds.EssayKey() as key:
-            return EssayKey(explanation=key.explanation)
+            return EssayKey(explanation=key.explanation, rubric=Rubric.of(key.rubric))
+        case kinds.ObservationKey() as key:
+            return ObservationKey(explanation=key.explanation, rubric=Rubric.of(key.rubric))

@@ -25,6 +25,8 @@ from services.content_kinds import (
     MultipleChoiceKey,
     NumericContent,
     NumericKey,
+    ObservationContent,
+    ObservationKey,
     OrderingContent,
     OrderingKey,
     QuestionKind,
@@ -65,6 +67,7 @@ _CONTENTS: dict[QuestionKind, type[Content]] = {
     QuestionKind.MATCHING: MatchingContent,
     QuestionKind.ORDERING: OrderingContent,
     QuestionKind.ESSAY: EssayContent,
+    QuestionKind.OBSERVATION: ObservationContent,
 }
 _KEYS: dict[QuestionKind, type[Key]] = {
     QuestionKind.SINGLE_CHOICE: SingleChoiceKey,
@@ -75,6 +78,7 @@ _KEYS: dict[QuestionKind, type[Key]] = {
     QuestionKind.MATCHING: MatchingKey,
     QuestionKind.ORDERING: OrderingKey,
     QuestionKind.ESSAY: EssayKey,
+    QuestionKind.OBSERVATION: ObservationKey,
 }
 
 

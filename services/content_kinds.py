@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import Field, StrictBool, StrictInt, StringConstraints, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+)
 
 from services.content_parts import (
     LONGEST_SHORT_TEXT,
@@ -21,10 +29,11 @@ from services.content_parts import (
     refuse_unknown,
 )
 from services.refusals import InvalidInput
+from services.rubrics import Rubric
 
 
 class QuestionKind(StrEnum):
-    """What a candidate does to answer. All but the essay are scored by rule."""
+    """What a candidate does to answer. Essays and observations are judged by a person, all others by rule."""
 
     SINGLE_CHOICE = "single_choice"
     MULTIPLE_CHOICE = "multiple_choice"
@@ -34,6 +43,7 @@ class QuestionKind(StrEnum):
     MATCHING = "matching"
     ORDERING = "ordering"
     ESSAY = "essay"
+    OBSERVATION = "observation"
 
 
 class PartialCredit(ClosedSet):
@@ -118,6 +128,14 @@ class EssayContent(Part):
     max_words: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
 
 
+class ObservationContent(Part):
+    """Something that a person is seen to do: an assessor judges it on the spot, and nothing is handed in for it."""
+
+
+JUDGED = frozenset({QuestionKind.ESSAY, QuestionKind.OBSERVATION})
+"""The kinds that wait for a person."""
+
+
 Content: TypeAlias = (
     ChoiceContent
     | TrueFalseContent
@@ -126,6 +144,7 @@ Content: TypeAlias = (
     | MatchingContent
     | OrderingContent
     | EssayContent
+    | ObservationContent
 )
 
 
@@ -198,11 +217,36 @@ class OrderingKey(_Credited):
     order: tuple[Id, ...]
 
 
-class EssayKey(_Key):
-    """Nothing but the explanation: a person judges."""
+class JudgedKey(_Key):
+    """What a person judges by: a rubric, or points at discretion where there is none."""
+
+    rubric: Rubric | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a rubric that is not there, so that the hash of a question without one stays what it was."""
+        written = whole(self)
+        return written if self.rubric is not None else {key: written[key] for key in written if key != "rubric"}
 
 
-Key: TypeAlias = SingleChoiceKey | MultipleChoiceKey | NumericKey | ShortTextKey | MatchingKey | OrderingKey | EssayKey
+class EssayKey(JudgedKey):
+    """What an essay is judged by."""
+
+
+class ObservationKey(JudgedKey):
+    """What an observation is judged by."""
+
+
+Key: TypeAlias = (
+    SingleChoiceKey
+    | MultipleChoiceKey
+    | NumericKey
+    | ShortTextKey
+    | MatchingKey
+    | OrderingKey
+    | EssayKey
+    | ObservationKey
+)
 
 T = TypeVar("T", bound=Part)
 

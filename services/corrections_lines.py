@@ -15,6 +15,7 @@ from models.authoring import QuestionKey, QuestionVersion
 from models.corrections import Correction, CorrectionBatch, CorrectionKind
 from services import content, responses
 from services.content import QuestionKind
+from services.content_kinds import JUDGED
 from services.refusals import InvalidInput
 from services.scoring import check_points
 from services.scoring_revised import Asked, Line, VoidCredit
@@ -90,7 +91,7 @@ def read_line(asked: Asked, kind: CorrectionKind, value: Mapping[str, Any], path
             return Line(kind, credit=VoidCredit(value["credit"]))
         case CorrectionKind.ACCEPT:
             response = responses.parse_response(asked.kind, asked.content, value.get("response"))
-            if asked.kind is QuestionKind.ESSAY or not responses.is_answered(response):
+            if asked.kind in JUDGED or not responses.is_answered(response):
                 said = "What is accepted is an answer to a question that is scored by rule."
                 raise InvalidInput(said, path=[*path, "response"])
             return Line(kind, accept=response)

@@ -74,6 +74,12 @@ def parse_response(kind: QuestionKind, content: Content, raw: object) -> Respons
     """Read a candidate's answer; None means that it was cleared. Refuse ids and sizes the question does not have."""
     if raw is None:
         return None
+    if kind is QuestionKind.OBSERVATION:
+        raise InvalidInput(
+            "response: an assessor judges what is seen; there is nothing to answer.",
+            path=("response",),
+            hint="Leave the item as it is.",
+        )
     response = read(_RESPONSES[kind], raw, ("response",))
     _check(content, response)
     return response

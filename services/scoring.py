@@ -28,7 +28,7 @@ from services.content_kinds import (
     ChoiceContent,
     Content,
     EssayContent,
-    EssayKey,
+    JudgedKey,
     Key,
     MatchingKey,
     MultipleChoiceKey,
@@ -109,8 +109,10 @@ def check_points(points: Decimal) -> Decimal:
 
 
 def score(kind: QuestionKind, content: Content, key: Key, response: Response | None, points: Decimal) -> ItemScore:
-    """Score one response; nothing answered earns 0, an answered essay waits for a person."""
+    """Score one response; nothing answered earns 0, an answered essay and every observation wait for a person."""
     worth = half_up(Fraction(points), POINTS_PLACES)
+    if kind is QuestionKind.OBSERVATION:
+        return ItemScore(None, worth, ItemState.PENDING, correct=None)
     if response is None or not is_answered(response):
         return ItemScore(half_up(Fraction(0), POINTS_PLACES), worth, ItemState.UNANSWERED, correct=False)
     if kind is QuestionKind.ESSAY:
@@ -184,8 +186,8 @@ def _judge(content: Content, key: Key, response: Response) -> Judgement:
             return _share(key.rule, right, len(key.pairs))
         case OrderingKey():
             return _order(key, expect(response, OrderResponse).order)
-        case EssayKey():
-            raise TypeError("An essay is judged by a person.")
+        case JudgedKey():
+            raise TypeError("This is judged by a person.")
 
 
 def _whole(right: bool) -> Judgement:  # noqa: FBT001 - the one thing there is to say

@@ -13,6 +13,18 @@ from tests.factories import authoring as make
 from tests.factories import tenants
 from tests.factories.tenants import World
 
+RUBRIC = {
+    "criteria": [
+        {
+            "id": "argument",
+            "title": "Argument",
+            "levels": [
+                {"id": "pass", "label": "Pass", "points": "1"},
+                {"id": "merit", "label": "Merit", "points": "2.5", "description": "With a *reason*."},
+            ],
+        }
+    ]
+}
 BODIES = {
     "SINGLE_CHOICE": {
         "singleChoice": {"options": [{"id": "a", "text": "*A*"}, {"id": "b", "text": "B"}], "correct": "a"}
@@ -41,7 +53,8 @@ BODIES = {
             "rule": "ADJACENT_PAIRS",
         }
     },
-    "ESSAY": {"essay": {"maxWords": 300}},
+    "ESSAY": {"essay": {"maxWords": 300, "rubric": RUBRIC}},
+    "OBSERVATION": {"observation": {"explanation": "Gloves on, switch off, test lamp.", "rubric": RUBRIC}},
 }
 
 
@@ -89,7 +102,8 @@ async def test_every_kind_is_written_and_read_back_with_its_key(world: World, au
         "SHORT_TEXT": lambda: (key["accepted"], key["case"], content["maxLength"]) == (["Ohm"], "EXACT", 20),
         "MATCHING": lambda: len(key["pairs"]) == len(content["right"]) == 2 and key["rule"] == "PER_PAIR",
         "ORDERING": lambda: sorted(key["order"]) == [item["id"] for item in content["items"]],
-        "ESSAY": lambda: content["maxWords"] == 300 and key["__typename"] == "EssayKey",
+        "ESSAY": lambda: content["maxWords"] == 300 and key["rubric"]["criteria"][0]["levels"][1]["label"] == "Merit",
+        "OBSERVATION": lambda: (content["isAnswered"], key["rubric"]["criteria"][0]["title"]) == (False, "Argument"),
     }
     assert expected[kind]()
 

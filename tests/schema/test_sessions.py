@@ -39,6 +39,7 @@ CANDIDATES_TYPES = {
     "MatchingContent",
     "OrderingContent",
     "EssayContent",
+    "ObservationContent",
     "SessionStartPayload",
     "AnswerSavePayload",
     "SessionEventsRecordPayload",

@@ -17,6 +17,9 @@ LISTS = {
 }
 ITEMS = {"items": [{"id": "a", "text": "first"}, {"id": "b", "text": "second"}, {"id": "c", "text": "third"}]}
 
+LEVELS = [{"id": "low", "label": "Low", "points": "0"}, {"id": "high", "label": "High", "points": "4"}]
+RUBRIC = {"criteria": [{"id": "a", "title": "Argument", "levels": LEVELS}]}
+
 GOOD: list[tuple[QuestionKind, Any, Any]] = [
     (QuestionKind.SINGLE_CHOICE, AB, {"correct": "b"}),
     (QuestionKind.MULTIPLE_CHOICE, AB, {"correct": ["a", "c"], "rule": "per_option", "explanation": "Because."}),
@@ -30,6 +33,9 @@ GOOD: list[tuple[QuestionKind, Any, Any]] = [
     (QuestionKind.ORDERING, ITEMS, {"order": ["a", "b", "c"], "rule": "adjacent_pairs"}),
     (QuestionKind.ESSAY, {"max_words": 300}, {}),
     (QuestionKind.ESSAY, None, None),
+    (QuestionKind.ESSAY, None, {"rubric": RUBRIC}),
+    (QuestionKind.OBSERVATION, None, {"rubric": RUBRIC, "explanation": "Gloves on."}),
+    (QuestionKind.OBSERVATION, {}, {}),
 ]
 
 
@@ -46,6 +52,22 @@ def test_every_kind_survives_the_way_to_the_database_and_back(kind: QuestionKind
 
 
 BAD: list[tuple[QuestionKind, Any, Any, tuple[str | int, ...], str]] = [
+    (QuestionKind.ESSAY, {}, {"rubric": {"criteria": []}}, ("key", "rubric", "criteria"), "at least 1"),
+    (
+        QuestionKind.ESSAY,
+        {},
+        {"rubric": {"criteria": [{"id": "a", "title": "A", "levels": LEVELS[::-1]}]}},
+        ("key", "rubric", "criteria", 0, "levels"),
+        "worth more than the one before",
+    ),
+    (
+        QuestionKind.ESSAY,
+        {},
+        {"rubric": {"criteria": [RUBRIC["criteria"][0], RUBRIC["criteria"][0]]}},
+        ("key", "rubric", "criteria"),
+        "same id",
+    ),
+    (QuestionKind.OBSERVATION, {"max_words": 3}, {}, ("content", "max_words"), "not permitted"),
     (QuestionKind.SINGLE_CHOICE, {**AB, "colour": 1}, {"correct": "a"}, ("content", "colour"), "not permitted"),
     (QuestionKind.SINGLE_CHOICE, {"options": AB["options"][:1]}, {"correct": "a"}, ("content", "options"), "at least"),
     (QuestionKind.SINGLE_CHOICE, AB, {"correct": "z"}, ("key", "correct"), "no option 'z'; there is a, b, c"),
@@ -191,6 +213,18 @@ def test_options_can_be_rearranged_and_nothing_else_changes(order: list[str]) ->
     arranged = content.arranged(choice, tuple(order))
     assert content.options_to_shuffle(arranged) == tuple(order)
     assert content.arranged(arranged, ("a", "b", "c")) == choice
+
+
+def test_the_hash_of_a_question_without_a_rubric_is_what_it_was_before_there_were_rubrics() -> None:
+    essay = content.parse_question(QuestionKind.ESSAY, "Why?", {}, {})
+    assert content.to_json(essay.key) == {"explanation": ""}
+
+
+def test_an_observation_is_not_answered() -> None:
+    seen = content.parse_content(QuestionKind.OBSERVATION, None)
+    assert responses.parse_response(QuestionKind.OBSERVATION, seen, None) is None
+    with pytest.raises(InvalidInput, match="nothing to answer"):
+        responses.parse_response(QuestionKind.OBSERVATION, seen, {"text": "I did it."})
 
 
 def test_what_has_no_options_to_shuffle_has_none() -> None:
