@@ -40,6 +40,7 @@ class Capability(StrEnum):
     INVITATIONS_COPY_LINK = "invitations.copy_link"
     REPORTS_READ = "reports.read"
     SCHEDULES_MANAGE = "schedules.manage"
+    REVIEWS_REASSIGN = "reviews.reassign"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -76,5 +77,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.POLICY_MANAGE: "Change the tenant's default limits.",
     Capability.INVITATIONS_COPY_LINK: "Copy the link of somebody's invitation, which the ledger tells of.",
     Capability.REPORTS_READ: "See the figures of cohorts: how many passed, scores and time used, never who.",
+    Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -1,22 +1,39 @@
-"""Review tasks: what waits for the judgement of a person (domain.md section 9)."""
+"""Reviews: what waits for a person, who has it in hand, drafts, marks and events (domain.md section 9)."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Integer
+from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Narrowing, Resource, Timed, among, index, primary, refer, refer_within, silo_key, unique
+from models.base import (
+    Base,
+    Narrowing,
+    Resource,
+    TenantOwned,
+    Timed,
+    among,
+    index,
+    owner,
+    position,
+    primary,
+    refer,
+    refer_within,
+    silo_key,
+    unique,
+)
 
 REVIEWED = {"narrow": [Narrowing.ORG_UNIT, Narrowing.STAFF_ONLY]}
 
 
 class ReviewState(StrEnum):
-    """How far a review is."""
+    """How far a review is. Whether somebody has it in hand is told by its claim."""
 
     AWAITING_REVIEW = "awaiting_review"
-    IN_PROGRESS = "in_progress"
     REQUIRES_SECOND_OPINION = "requires_second_opinion"
     FINALISED = "finalised"
 
@@ -52,6 +69,149 @@ class ReviewTask(Resource, Timed, Base):
     state: Mapped[str] = mapped_column(server_default=ReviewState.AWAITING_REVIEW)
     item_count: Mapped[int] = mapped_column(Integer)
     pending_count: Mapped[int] = mapped_column(Integer)
-    due_at: Mapped[datetime | None]
+    due_at: Mapped[datetime]
     finalised_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class MarkRole(StrEnum):
+    """Whose mark it is: of the first marker, of the one who gives a second opinion, of whoever decides between them."""
+
+    FIRST = "first"
+    SECOND = "second"
+    ADJUDICATOR = "adjudicator"
+
+
+class ReviewEventKind(StrEnum):
+    """What happened to a review task."""
+
+    OPENED = "opened"
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    STOLEN = "stolen"
+    ITEM_FINALISED = "item_finalised"
+    FINALISED = "finalised"
+    SECOND_OPINION_REQUIRED = "second_opinion_required"
+    ADJUDICATION_REQUIRED = "adjudication_required"
+    REOPENED = "reopened"
+
+
+class ReviewClaim(Resource, Base):
+    """Who has a task in hand, and until when. `fence` grows whenever the task changes hands, and never falls back.
+
+    A task that was released or whose lease has run out is free; the row stays, for its fence.
+    """
+
+    __tablename__ = "review_claims"
+    __table_args__ = (
+        primary(),
+        refer_within("task_id", "review_tasks"),
+        refer("holder_id", "users"),
+        unique("task_id"),
+        index("ix_review_claims_holder", "holder_id", "leased_until"),
+        {"info": REVIEWED},
+    )
+
+    task_id: Mapped[UUID]
+    holder_id: Mapped[UUID]
+    fence: Mapped[int] = mapped_column(BigInteger)
+    claimed_at: Mapped[datetime]
+    leased_until: Mapped[datetime]
+
+
+class ReviewDraft(Resource, Base):
+    """What one reviewer has in mind for one item and has not finalised; nobody overwrites another's.
+
+    `lost_at` is when a version of it came from somebody who no longer had the task in hand.
+    """
+
+    __tablename__ = "review_drafts"
+    __table_args__ = (
+        primary(),
+        refer_within("task_id", "review_tasks"),
+        refer_within("submission_item_id", "submission_items"),
+        refer("marker_id", "users"),
+        unique("task_id", "submission_item_id", "marker_id"),
+        {"info": REVIEWED},
+    )
+
+    task_id: Mapped[UUID]
+    submission_item_id: Mapped[UUID]
+    marker_id: Mapped[UUID]
+    points: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
+    levels: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    comment: Mapped[str]
+    revision: Mapped[int] = mapped_column(Integer)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    saved_at: Mapped[datetime]
+    lost_at: Mapped[datetime | None]
+
+
+class ReviewMark(Resource, Timed, Base):
+    """One reviewer's final mark for an item; never changed. Whether it counts, others may have to agree."""
+
+    __tablename__ = "review_marks"
+    __table_args__ = (
+        primary(),
+        refer_within("task_id", "review_tasks"),
+        refer_within("submission_item_id", "submission_items"),
+        refer("marker_id", "users"),
+        unique("task_id", "submission_item_id", "role"),
+        CheckConstraint(among("role", MarkRole), "role"),
+        CheckConstraint("points between 0 and max_points", "points"),
+        {"info": REVIEWED},
+    )
+
+    task_id: Mapped[UUID]
+    submission_item_id: Mapped[UUID]
+    marker_id: Mapped[UUID]
+    role: Mapped[str]
+    points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    max_points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    levels: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    comment: Mapped[str]
+    rationale: Mapped[str]
+    fence: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReviewEvent(Resource, Base):
+    """Append-only: the table is the stream of the queue. `(xid, id)` is the position in commit order."""
+
+    __tablename__ = "review_events"
+    __table_args__ = (
+        primary(),
+        refer_within("task_id", "review_tasks"),
+        index("ix_review_events_unit", "org_unit_id", "xid", "id"),
+        index("ix_review_events_task", "task_id", "xid", "id"),
+        CheckConstraint(among("kind", ReviewEventKind), "kind"),
+        {"info": REVIEWED},
+    )
+
+    task_id: Mapped[UUID]
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]
+    reason: Mapped[str | None]
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    xid: Mapped[int] = position()
+
+
+class ReviewPolicy(TenantOwned, Base):
+    """How a tenant reviews; without a row Evalium's own values hold. Days and seconds."""
+
+    __tablename__ = "review_policies"
+    __table_args__ = (
+        primary(),
+        owner(),
+        refer("changed_by", "users"),
+        unique(),
+        CheckConstraint("due_days between 1 and 365", "due_days"),
+        CheckConstraint("lease_seconds between 1 and 86400", "lease_seconds"),
+        {"info": {"narrow": [Narrowing.STAFF_ONLY]}},
+    )
+
+    due_days: Mapped[int] = mapped_column(Integer)
+    lease_seconds: Mapped[int] = mapped_column(Integer)
+    changed_by: Mapped[UUID | None]
+    changed_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")

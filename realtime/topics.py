@@ -28,6 +28,12 @@ def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
     return _topic("session-timeline", tenant_id, session_id)
 
 
+@lru_cache(maxsize=KEPT)
+def reviews(tenant_id: UUID, org_unit_id: UUID) -> Topic:
+    """Everything that happens to the review tasks of one org unit."""
+    return _topic("reviews", tenant_id, org_unit_id)
+
+
 def rights(tenant_id: UUID) -> Topic:
     """Who may do what in a tenant: rung whenever roles, grants or people change."""
     return _topic("rights", tenant_id)

@@ -19,6 +19,7 @@ from resolvers import (
     nodes,
     org_units,
     overrides,
+    reviews,
     roles,
     schedules,
     sessions,
@@ -38,6 +39,7 @@ from schema.incidents import Incident
 from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
+from schema.reviews import ReviewTask
 from schema.roles import Role
 from schema.schedules import AssignmentSchedule
 from schema.sessions import Session
@@ -70,6 +72,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "OrgUnit": _shown(org_units.org_unit, OrgUnit.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
+    "ReviewTask": _shown(reviews.review_task, ReviewTask.of),
     "Role": _shown(roles.role, Role.of),
     "Session": _shown(sessions.session, Session.of),
     "ScoreVersion": _shown(submissions.score_version, ScoreVersion.of),

@@ -5,6 +5,7 @@ from typing import Any
 import strawberry
 
 from schema.access import told
+from services import markdown
 from services.refusals import InvalidInput
 
 
@@ -26,6 +27,11 @@ class Response:
     text: str | None = told("Short text and essay.")
     pairs: list[Pair] | None = told("Matching.")
     order: list[str] | None = told("Ids of all items in the chosen order: ordering.")
+
+    @strawberry.field(description="The text of a short text or an essay as safe HTML, read as Markdown; else null.")
+    def text_html(self) -> str | None:
+        """Render the text."""
+        return None if self.text is None else markdown.to_html(self.text)
 
     @classmethod
     def of(cls, stored: dict[str, Any] | None) -> "Response | None":

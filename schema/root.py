@@ -32,6 +32,8 @@ from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
+from schema.reviews import ReviewsQuery
+from schema.reviews_acts import ReviewsMutation
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
 from schema.schedules import SchedulesQuery
@@ -71,6 +73,7 @@ Query = merge_types(
         PolicyQuery,
         SessionsQuery,
         SubmissionsQuery,
+        ReviewsQuery,
         CohortsQuery,
         StreamsQuery,
         MySessionQuery,
@@ -100,6 +103,7 @@ Mutation = merge_types(
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,
+        ReviewsMutation,
         MessagesMutation,
         JobsMutation,
         SignInsMutation,

@@ -12,7 +12,7 @@ from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
-from resolvers import activity, assignments, authoring, identity, submissions
+from resolvers import activity, assignments, authoring, identity, reviews, submissions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
@@ -29,6 +29,7 @@ from services.submissions import Filter, SortedBy, SubmissionOrder
 if TYPE_CHECKING:
     from schema.assignments import Assignment
     from schema.authoring import EvaluationVersion, QuestionVersion
+    from schema.reviews import ReviewTask
     from schema.sessions import Session
 
 
@@ -211,6 +212,14 @@ class Submission(Node):
     async def score_versions(self, info: Info) -> list[ScoreVersion]:
         """Show the history of scores."""
         return [ScoreVersion.of(row) for row in await submissions.score_versions(info.context, self.row.id)]
+
+    @ask(reviews.of_submissions, "Its reviews by people, the first one first; empty when it was scored by rule alone.")
+    async def reviews(self, info: Info) -> list[Annotated["ReviewTask", strawberry.lazy("schema.reviews")]]:
+        """Show the reviews."""
+        from schema.reviews import ReviewTask  # noqa: PLC0415 - the types refer to each other
+
+        found = await reviews.of_submissions(info.context, [self.row.id])
+        return [ReviewTask.of(row) for row in found[0]]
 
     @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
     async def activity(

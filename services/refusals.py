@@ -150,6 +150,13 @@ class OneselfRefused(Refusal):
     hint = "Ask another administrator to do it."
 
 
+class PersonNeeded(Refusal):
+    """The act is a judgement that somebody answers for, and the token belongs to no person."""
+
+    code = "PERSON_NEEDED"
+    hint = "Sign in as the person who judges."
+
+
 class SystemRoleFixed(Refusal):
     """A role that comes with the tenant is never changed or deleted."""
 

@@ -83,10 +83,7 @@ def share(rubric: Rubric, chosen: Mapping[str, str]) -> Fraction:
 
     Refuses a criterion that the rubric does not have, one without a level, and a level that its criterion lacks.
     """
-    known = {criterion.id: criterion for criterion in rubric.criteria}
-    for name in chosen:
-        if name not in known:
-            raise InvalidInput(f"The rubric has no criterion {shown(name)}.", path=["levels", name])
+    check(rubric, chosen)
     earned = Fraction(0)
     for criterion in rubric.criteria:
         level = chosen.get(criterion.id)
@@ -94,6 +91,15 @@ def share(rubric: Rubric, chosen: Mapping[str, str]) -> Fraction:
             raise InvalidInput(f"Choose a level of '{criterion.title}'.", path=["levels", criterion.id])
         earned += _worth(criterion, level)
     return earned / sum(criterion.most for criterion in rubric.criteria)
+
+
+def check(rubric: Rubric, chosen: Mapping[str, str]) -> None:
+    """Refuse a criterion or a level that the rubric does not have; a criterion without a level is left open."""
+    known = {criterion.id: criterion for criterion in rubric.criteria}
+    for name, level in chosen.items():
+        if name not in known:
+            raise InvalidInput(f"The rubric has no criterion {shown(name)}.", path=["levels", name])
+        _worth(known[name], level)
 
 
 def _worth(criterion: RubricCriterion, level: str) -> Fraction:

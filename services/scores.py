@@ -86,14 +86,17 @@ def submission_lock(tenant_id: UUID | None, submission_id: UUID) -> str:
     return f"submission/{tenant_id}/{submission_id}"
 
 
-async def hold(work: Work, submission_id: UUID) -> Submission:
-    """Hold a submission whose score is to change, and return it as it is now; before the first write."""
+async def hold(work: Work, submission_id: UUID, *beside: str) -> Submission:
+    """Hold a submission whose score is to change, and return it as it is now; before the first write.
+
+    The locks named `beside` are taken with it, so that all are taken in one order.
+    """
     tenant_id = work.viewer.tenant_id
     wanted = select(Submission.evaluation_version_id).where(Submission.id == submission_id)
     version_id = await work.session.scalar(wanted)
     if version_id is None:
         raise NotFound("Submission", submission_id)
-    await work.lock(submission_lock(tenant_id, submission_id), shared=[version_lock(tenant_id, version_id)])
+    await work.lock(submission_lock(tenant_id, submission_id), *beside, shared=[version_lock(tenant_id, version_id)])
     held = select(Submission).where(Submission.id == submission_id).with_for_update()
     return (await work.session.scalars(held.execution_options(populate_existing=True))).one()
 

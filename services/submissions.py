@@ -82,8 +82,8 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
             reason=AUTOMATIC,
         ),
     )
-    reviews_open.open_for(work, submission, sum(one.state is ItemState.PENDING for one in judged))
     await work.session.flush()
+    await reviews_open.open_for(work, submission, sum(one.state is ItemState.PENDING for one in judged), at)
     return submission
 
 

@@ -220,7 +220,7 @@ def references(table) -> dict[str, str]:
     return found
 
 
-ONE_FOR_EACH_TENANT = {"policy_defaults"}
+ONE_FOR_EACH_TENANT = {"policy_defaults", "review_policies"}
 """Tables of which a tenant has one row at most."""
 
 

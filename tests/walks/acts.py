@@ -9,7 +9,7 @@ from uuid import uuid4
 from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
-from tests.walks import story
+from tests.walks import essays, story
 from tests.walks.conftest import Live
 from tests.walks.story import Sitting
 
@@ -114,6 +114,33 @@ def planned(version_id: str) -> dict[str, Any]:
 
 
 @dataclass
+class Reviewed:
+    """Submissions that wait for a person, each for something to be done with it."""
+
+    assignment: str
+    to_claim: str
+    to_release: tuple[str, int]
+    to_steal: str
+    in_hand: tuple[str, int]
+    item: str
+    other_item: str
+
+
+async def make_reviews(live: Live) -> Reviewed:
+    """Hand in essays, and let the assessor take all but the first and the last in hand."""
+    assignment, _ = await essays.hand_in(live, await essays.publish(live), 5)
+    tasks = [one["id"] for one in await essays.queue(live, assignment)]
+    held = {task: (await live.do("ReviewClaim", {"id": task}, role="assessor"))["fence"] for task in tasks[1:4]}
+    item, other = [one["item"]["id"] for one in await essays.items(live, tasks[3])]
+    return Reviewed(assignment, tasks[0], (tasks[1], held[tasks[1]]), tasks[2], (tasks[3], held[tasks[3]]), item, other)
+
+
+def judged(world: "World", item: str) -> dict[str, Any]:
+    task, fence = world.reviews.in_hand
+    return {"taskId": task, "itemId": item, "fence": fence}
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -143,6 +170,7 @@ class World:
     expires_at: str
     people: People
     limits: Limited
+    reviews: Reviewed
 
 
 async def make_world(live: Live) -> World:
@@ -179,6 +207,7 @@ async def make_world(live: Live) -> World:
         *await _signers(live),
         people := await make_people(live),
         await make_limits(live, assignment, version["id"], busy, people.kept),
+        await make_reviews(live),
     )
 
 
@@ -263,7 +292,20 @@ PEOPLE: dict[str, tuple[str, Build]] = {
     "RoleRemove": ("admin", lambda w: {"grantId": w.people.grant, "reason": "Enough."}),
 }
 
+REVIEWS: dict[str, tuple[str, Build]] = {
+    "ReviewClaim": ("assessor", lambda w: {"id": w.reviews.to_claim}),
+    "ReviewClaimNext": ("admin", lambda w: {"filter": {"assignmentId": w.reviews.assignment, "isUnclaimed": True}}),
+    "ReviewRelease": ("assessor", lambda w: dict(zip(("id", "fence"), w.reviews.to_release, strict=True))),
+    "ReviewSteal": ("admin", lambda w: {"id": w.reviews.to_steal, "reason": "On leave."}),
+    "GradeDraftSave": (
+        "assessor",
+        lambda w: judged(w, w.reviews.other_item) | {"revision": 1, "points": "3", "comment": "So far."},
+    ),
+    "GradeFinalise": ("assessor", lambda w: judged(w, w.reviews.other_item) | {"points": "4", "rationale": "Enough."}),
+}
+
 MUTATIONS: dict[str, tuple[str, Build]] = {
+    **REVIEWS,
     "QuestionCreate": ("author", lambda _w: question_given()),
     "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),
     "QuestionPublish": ("author", lambda w: {"id": w.draft["id"]}),

@@ -35,13 +35,14 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 async def ids(live: Live) -> dict[str, str]:
     """One object of each kind, with something below it."""
     world = await acts.make_world(live)
-    text = """query ($s: ID!, $v: ID!, $a: ID!) {
-        submission(id: $s) { items { id } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
+    text = """query ($r: ID!, $v: ID!, $a: ID!) {
+        reviewTask(id: $r) { submission { id items { id } } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
         evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""
-    given = {"s": world.submission_id, "v": world.version_id, "a": world.assignment}
+    given = {"r": world.reviews.to_claim, "v": world.version_id, "a": world.assignment}
     body = await live.post(text, given, await live.token("admin"))
     assert "errors" not in body, body
     data = body["data"]
+    submission = data["reviewTask"]["submission"]
     return {
         "Assignment": world.assignment,
         "AssignmentDraft": world.limits.draft,
@@ -55,8 +56,9 @@ async def ids(live: Live) -> dict[str, str]:
         "Override": world.limits.override,
         "QuestionVersion": data["evaluationVersion"]["sections"][0]["items"][0]["questionVersion"]["id"],
         "Session": world.done.session_id,
-        "Submission": world.submission_id,
-        "SubmissionItem": data["submission"]["items"][0]["id"],
+        "ReviewTask": world.reviews.to_claim,
+        "Submission": submission["id"],
+        "SubmissionItem": submission["items"][0]["id"],
         "User": world.people.kept,
     }
 

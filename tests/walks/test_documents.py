@@ -37,6 +37,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "SessionEvents": ("proctor", lambda w: {"sessionId": w.done.session_id}),
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "ReviewTask": ("assessor", lambda w: {"id": w.reviews.to_claim}),
+    "ReviewTasks": ("auditor", lambda w: {"filter": {"assignmentId": w.reviews.assignment}}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
     "ActivityVerify": ("auditor", lambda _w: {}),

@@ -1,0 +1,178 @@
+"""The queue of reviews, what is to be judged in each, and the acts of whoever judges."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dataloaders import reviews as loaders
+from dataloaders import sessions as session_loaders
+from dataloaders import submissions as submission_loaders
+from models.capabilities import Capability
+from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask
+from models.submissions import SubmissionItem
+from resolvers.access import requires
+from resolvers.context import Context
+from services import reviews_claims, reviews_marks, reviews_queue
+from services.content_kinds import JudgedKey
+from services.idempotency import Answer
+from services.paging import Page, PageRequest
+from services.reviews_marks import Judgement
+from services.reviews_queue import Filter, SortedBy
+from services.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A review that was taken in hand or given back, and the fence that holds now."""
+
+    task: ReviewTask
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A review in which a draft was kept; `drift` tells why it is no longer in the hands of whoever sent it."""
+
+    task: ReviewTask
+    draft: ReviewDraft
+    drift: dict[str, Any] | None
+
+
+@requires(Capability.SUBMISSIONS_READ)
+async def review_task(context: Context, task_id: UUID | None) -> ReviewTask | None:
+    """Return one review; None when it cannot be seen."""
+    return None if task_id is None else await context.loaders.of(loaders.by_id).load(task_id)
+
+
+@requires(Capability.SUBMISSIONS_READ)
+async def review_tasks(
+    context: Context, wanted: Filter, order: Sequence[SortedBy], page: PageRequest
+) -> Page[ReviewTask]:
+    """List the queue."""
+    return await context.read(reviews_queue.listed, wanted, order, page)
+
+
+@requires(Capability.SUBMISSIONS_READ)
+async def of_submissions(context: Context, submission_ids: Sequence[UUID]) -> list[list[ReviewTask]]:
+    """Return the reviews of submissions, in order."""
+    return await context.loaders.of(loaders.of_submission).load_many(submission_ids)
+
+
+async def claims(context: Context, task_ids: Sequence[UUID]) -> list[ReviewClaim | None]:
+    """Return who has or had reviews in hand, in order."""
+    return await context.loaders.of(loaders.claim).load_many(task_ids)
+
+
+async def drafts(context: Context, task_id: UUID) -> list[ReviewDraft]:
+    """Return the drafts in a review that the viewer may see."""
+    return await context.loaders.of(loaders.drafts).load(task_id)
+
+
+async def marks(context: Context, task_id: UUID) -> list[ReviewMark]:
+    """Return the final marks in a review that the viewer may see."""
+    return await context.loaders.of(loaders.marks).load(task_id)
+
+
+async def events(context: Context, task_id: UUID) -> list[ReviewEvent]:
+    """Return what happened to a review that the viewer may see."""
+    return await context.loaders.of(loaders.events).load(task_id)
+
+
+async def items(context: Context, submission_id: UUID) -> list[SubmissionItem]:
+    """Return all items of what is reviewed."""
+    return await context.loaders.of(submission_loaders.items).load(submission_id)
+
+
+async def judged(context: Context, question_version_ids: Sequence[UUID]) -> list[JudgedKey | None]:
+    """Return by what a person judges each of these questions, in order; None for one that is scored by rule."""
+    return await context.loaders.of(loaders.judged).load_many(question_version_ids)
+
+
+async def clock(context: Context) -> datetime:
+    """Return the database's clock as of this operation."""
+    return await context.loaders.of(session_loaders.clock).load("now")
+
+
+@requires(Capability.REVIEWS_GRADE)
+async def review_claim(context: Context, task_id: UUID, key: str | None) -> Claimed:
+    """Take a review in hand."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_claims.claim(work, task_id)
+
+    return await _claimed(context, "reviewClaim", key, {"task": str(task_id)}, act)
+
+
+@requires(Capability.REVIEWS_GRADE)
+async def review_claim_next(context: Context, wanted: Filter, key: str | None) -> Claimed:
+    """Take the next review in hand."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_claims.claim_next(work, wanted)
+
+    return await _claimed(context, "reviewClaimNext", key, asdict(wanted), act)
+
+
+@requires(Capability.REVIEWS_GRADE)
+async def review_release(context: Context, task_id: UUID, fence: int, reason: str | None, key: str | None) -> Claimed:
+    """Give a review back."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_claims.release(work, task_id, fence, reason)
+
+    given = {"task": str(task_id), "fence": fence, "reason": reason}
+    return await _claimed(context, "reviewRelease", key, given, act)
+
+
+@requires(Capability.REVIEWS_REASSIGN)
+async def review_steal(context: Context, task_id: UUID, reason: str, key: str | None) -> Claimed:
+    """Take over a review that somebody else has in hand."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_claims.steal(work, task_id, reason)
+
+    return await _claimed(context, "reviewSteal", key, {"task": str(task_id), "reason": reason}, act)
+
+
+@requires(Capability.REVIEWS_GRADE)
+async def grade_draft_save(
+    context: Context, task_id: UUID, fence: int, judgement: Judgement, revision: int, key: str | None
+) -> Drafted:
+    """Keep a draft."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_marks.save_draft(work, task_id, fence, judgement, revision)
+
+    given = {"task": str(task_id), "fence": fence, "draft": asdict(judgement), "revision": revision}
+    answer = await context.write("gradeDraftSave", key, given, act)
+    kept = [one for one in await drafts(context, task_id) if str(one.id) == answer["draft"]]
+    return Drafted(await _task(context, answer), kept[0], answer["drift"])
+
+
+@requires(Capability.REVIEWS_GRADE)
+async def grade_finalise(
+    context: Context, task_id: UUID, fence: int, judgement: Judgement, rationale: str, key: str | None
+) -> ReviewTask:
+    """Make a mark final."""
+
+    async def act(work: Work) -> Answer:
+        return await reviews_marks.finalise(work, task_id, fence, judgement, rationale)
+
+    given = {"task": str(task_id), "fence": fence, "mark": asdict(judgement), "rationale": rationale}
+    return await _task(context, await context.write("gradeFinalise", key, given, act))
+
+
+async def _claimed(
+    context: Context, operation: str, key: str | None, given: Any, act: Callable[[Work], Awaitable[Answer]]
+) -> Claimed:
+    answer = await context.write(operation, key, given, act)
+    return Claimed(await _task(context, answer), answer["fence"])
+
+
+async def _task(context: Context, answer: Answer) -> ReviewTask:
+    row = await context.loaders.of(loaders.by_id).load(UUID(answer["task"]))
+    if row is None:
+        raise LookupError(f"review {answer['task']} cannot be read back")
+    return row

@@ -1,0 +1,158 @@
+"""Claims: who has a review in hand, by a lease with a fencing token (domain.md section 9).
+
+A lease runs out by itself when its holder falls silent, and acting renews it. Whenever a task changes hands its fence
+grows, so whoever was late finds the newer fence at the next act, and changes nothing.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, case, exists, func, or_, select
+
+from models.base import uuid7
+from models.reviews import ReviewClaim, ReviewEventKind, ReviewMark, ReviewState, ReviewTask
+from services import reviews_events, words
+from services.idempotency import Answer
+from services.refusals import NothingChosen, OneselfRefused
+from services.reviews_hold import Held, drifted, hold, lease, require_another, require_fence, require_open, reviewer
+from services.reviews_queue import Filter, narrowed
+from services.work import Work
+
+ATTEMPTS = 20
+"""How often the next one is looked for again, when others were faster each time."""
+
+
+async def claim(work: Work, task_id: UUID) -> Answer:
+    """Take a review in hand; claiming again what one has renews the lease and keeps the fence.
+
+    Refuses what somebody else has in hand, what is finalised, one's own work, and a second opinion on one's own mark.
+    """
+    return await _claimed(work, await hold(work, task_id))
+
+
+async def claim_next(work: Work, wanted: Filter) -> Answer:
+    """Take the next review in hand: an unfinished one of one's own first, then the one that is due first.
+
+    Several who ask at once get different ones: what somebody is about to take is passed over. What was taken between
+    looking and locking is looked past, too.
+    """
+    person = reviewer(work)
+    for _ in range(ATTEMPTS):
+        found = (await work.session.scalars(_next(person, wanted))).one_or_none()
+        if found is None:
+            break
+        held = Held(found, await _claim_of(work, found.id), await work.now())
+        if held.is_free or (held.claim is not None and held.claim.holder_id == person):
+            return await _claimed(work, held)
+    raise NothingChosen("No review waits for you.", path=["filter"], hint="Ask again, or with a wider filter.")
+
+
+async def release(work: Work, task_id: UUID, fence: int, reason: str | None) -> Answer:
+    """Give a review back; drafts stay. Refuses a fence that is not the newest."""
+    why = None if reason is None or not reason.strip() else words.reason(reason)
+    held = await hold(work, task_id)
+    claim_ = await require_fence(work, held, fence)
+    await let_go(work, held, claim_)
+    await reviews_events.append(work, held.task, ReviewEventKind.RELEASED, at=held.now, reason=why)
+    work.record("review.released", ("submission", held.task.submission_id), reason=why, after={"fence": fence})
+    return _answer(held, claim_)
+
+
+async def steal(work: Work, task_id: UUID, reason: str) -> Answer:
+    """Take over a review that somebody else has in hand, and say why; that person's drafts stay."""
+    why = words.reason(reason)
+    held = await hold(work, task_id)
+    person = await _may_take(work, held)
+    before = held.claim
+    if before is None or held.is_free or before.holder_id == person:
+        return await _claimed(work, held)
+    told: dict[str, Any] = {"holder": str(before.holder_id), "fence": before.fence}
+    claim_ = await _take(work, held, person)
+    await reviews_events.append(
+        work, held.task, ReviewEventKind.STOLEN, at=held.now, reason=why, payload={"from": str(told["holder"])}
+    )
+    after = {"holder": str(person), "fence": claim_.fence}
+    work.record("review.stolen", ("submission", held.task.submission_id), reason=why, before=told, after=after)
+    return _answer(held, claim_)
+
+
+async def let_go(work: Work, held: Held, claim_: ReviewClaim) -> None:
+    """End a claim: whoever held it has to claim anew."""
+    claim_.leased_until = held.now
+    claim_.fence += 1
+    held.task.version += 1
+    await work.session.flush()
+
+
+async def _claimed(work: Work, held: Held) -> Answer:
+    person = await _may_take(work, held)
+    claim_ = held.claim
+    if claim_ is not None and not held.is_free:
+        if claim_.holder_id != person:
+            raise drifted(held, f"Somebody has this review in hand until {claim_.leased_until.isoformat()}.")
+        claim_.leased_until = held.now + await lease(work)
+        await work.session.flush()
+        return _answer(held, claim_)
+    claim_ = await _take(work, held, person)
+    payload = {"fence": claim_.fence}
+    await reviews_events.append(work, held.task, ReviewEventKind.CLAIMED, at=held.now, payload=payload)
+    work.record("review.claimed", ("submission", held.task.submission_id), after=payload)
+    return _answer(held, claim_)
+
+
+async def _take(work: Work, held: Held, person: UUID) -> ReviewClaim:
+    """Put a task into somebody's hands, with the next fence."""
+    until = held.now + await lease(work)
+    claim_ = held.claim
+    if claim_ is None:
+        claim_ = ReviewClaim(
+            id=uuid7(), org_unit_id=held.task.org_unit_id, task_id=held.task.id, holder_id=person, fence=0
+        )
+        work.session.add(claim_)
+    claim_.holder_id, claim_.claimed_at, claim_.leased_until = person, held.now, until
+    claim_.fence += 1
+    held.task.version += 1
+    await work.session.flush()
+    return claim_
+
+
+async def _may_take(work: Work, held: Held) -> UUID:
+    person = require_another(work, held)
+    require_open(held)
+    if held.task.state == ReviewState.REQUIRES_SECOND_OPINION:
+        own = exists().where(ReviewMark.task_id == held.task.id, ReviewMark.marker_id == person)
+        if await work.session.scalar(select(own)):
+            raise OneselfRefused(
+                "A second opinion comes from somebody who has not marked this yet.", hint="Leave it to a colleague."
+            )
+    return person
+
+
+async def _claim_of(work: Work, task_id: UUID) -> ReviewClaim | None:
+    wanted = select(ReviewClaim).where(ReviewClaim.task_id == task_id)
+    return (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
+
+
+def _next(person: UUID, wanted: Filter) -> Select[Any]:
+    """Select the one task that this person takes next, locked; what others have locked is passed over."""
+    task, held, mark = ReviewTask, ReviewClaim, ReviewMark
+    mine = and_(held.holder_id == person, held.leased_until > func.evalium_now())
+    free = or_(held.id.is_(None), held.leased_until <= func.evalium_now())
+    marked = exists().where(mark.task_id == task.id, mark.marker_id == person)
+    return (
+        narrowed(select(task).outerjoin(held, held.task_id == task.id), wanted)
+        .where(
+            task.state != ReviewState.FINALISED,
+            task.user_id != person,
+            or_(mine, free),
+            or_(task.state != ReviewState.REQUIRES_SECOND_OPINION, ~marked),
+        )
+        .order_by(case((mine, 0), else_=1), task.due_at, task.id)
+        .limit(1)
+        .with_for_update(of=task, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _answer(held: Held, claim_: ReviewClaim) -> Answer:
+    return {"task": str(held.task.id), "fence": claim_.fence}

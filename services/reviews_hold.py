@@ -1,0 +1,104 @@
+"""Holding a review task: every act on it happens alone, and a fence tells who may still act (domain.md section 9)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.reviews import ReviewClaim, ReviewPolicy, ReviewState, ReviewTask
+from models.submissions import Submission
+from services import scores
+from services.refusals import NotFound, OneselfRefused, PersonNeeded, StateDrift
+from services.work import Work
+
+LEASE_SECONDS = 1800
+"""How long a claim holds without any activity where the tenant says nothing else: half an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A task that nobody else acts on, the claim that it is under, and when that is."""
+
+    task: ReviewTask
+    claim: ReviewClaim | None
+    now: datetime
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether nobody has it in hand."""
+        return self.claim is None or self.claim.leased_until <= self.now
+
+
+def lock_name(tenant_id: UUID | None, task_id: UUID) -> str:
+    """Name the lock that every act on a review task holds."""
+    return f"review/{tenant_id}/{task_id}"
+
+
+def reviewer(work: Work) -> UUID:
+    """Return the person who acts; refuse whatever is nobody in particular, such as a service token."""
+    if work.viewer.user_id is None:
+        raise PersonNeeded("A review is somebody's judgement, and this token is nobody's own.")
+    return work.viewer.user_id
+
+
+async def hold(work: Work, task_id: UUID) -> Held:
+    """Wait until nobody else acts on a task, and return it as it is now; before the first write."""
+    await work.lock(lock_name(work.viewer.tenant_id, task_id))
+    return await _held(work, task_id)
+
+
+async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
+    """Hold a task together with its submission, whose score is to change."""
+    submission_id = await work.session.scalar(select(ReviewTask.submission_id).where(ReviewTask.id == task_id))
+    if submission_id is None:
+        raise NotFound("ReviewTask", task_id)
+    submission = await scores.hold(work, submission_id, lock_name(work.viewer.tenant_id, task_id))
+    return await _held(work, task_id), submission
+
+
+async def lease(work: Work) -> timedelta:
+    """Return how long a claim holds without any activity."""
+    seconds = await work.session.scalar(select(ReviewPolicy.lease_seconds))
+    return timedelta(seconds=LEASE_SECONDS if seconds is None else seconds)
+
+
+async def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
+    """Return the claim of whoever shows the newest fence, renewed: acting keeps a task in hand.
+
+    A lease that ran out while nobody else came is no loss. Refuses everybody else as drift, naming the newest fence.
+    """
+    claim = held.claim
+    if claim is None or claim.fence != fence or claim.holder_id != reviewer(work):
+        raise drifted(held, "You do not have this review in hand any more.")
+    claim.leased_until = held.now + await lease(work)
+    return claim
+
+
+def require_open(held: Held) -> None:
+    """Refuse a task that is finalised."""
+    if held.task.state == ReviewState.FINALISED:
+        raise drifted(held, "The review is finalised.")
+
+
+def require_another(work: Work, held: Held) -> UUID:
+    """Return the person who acts; refuse the candidate."""
+    person = reviewer(work)
+    if person == held.task.user_id:
+        raise OneselfRefused("Nobody reviews what they have handed in themselves.", hint="Leave it to a colleague.")
+    return person
+
+
+def drifted(held: Held, said: str) -> StateDrift:
+    """Say what the task is now; the version is that of the task."""
+    return StateDrift(said, current_state=held.task.state.upper(), current_version=held.task.version)
+
+
+async def _held(work: Work, task_id: UUID) -> Held:
+    wanted = select(ReviewTask).where(ReviewTask.id == task_id).with_for_update()
+    task = (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
+    if task is None:
+        raise NotFound("ReviewTask", task_id)
+    claims = select(ReviewClaim).where(ReviewClaim.task_id == task_id)
+    claim = (await work.session.scalars(claims.execution_options(populate_existing=True))).one_or_none()
+    return Held(task, claim, await work.now())
