@@ -42,6 +42,7 @@ closed_set(
         WarningKind.WINDOW_SHORTER_THAN_LIMIT: "The window is shorter than the time limit.",
         WarningKind.NO_DEADLINE: "The window does not close.",
         WarningKind.ALREADY_ISSUED: "Some of the people have an active assignment of the same version.",
+        WarningKind.LOCKDOWN_WITHOUT_KEYS: "A lockdown browser is required; its keys are to be set after the issue.",
     },
 )
 
