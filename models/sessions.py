@@ -114,7 +114,6 @@ class DeliverySession(Resource, Timed, Base):
         CheckConstraint("(state = 'paused') = (paused_at is not null)", "paused"),
         CheckConstraint(among("probe_state", LockdownState), "probe_state"),
         CheckConstraint(among("probe_cause", LockdownCause), "probe_cause"),
-        CheckConstraint("(probe_state is null) = (probed_at is null)", "probed"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
     )
 

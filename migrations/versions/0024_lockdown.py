@@ -24,7 +24,6 @@ CHECKS = {
         "probe_cause in ('matched', 'no_signal', 'no_keys', 'incomplete', 'wrong_hash', 'other_site', "
         "'other_session', 'silent')"
     ),
-    "probed": "(probe_state is null) = (probed_at is null)",
 }
 INSTANTS = ("probed_at", "probe_told_at", "lockdown_exception_at", "lockdown_waived_at")
 
