@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from models.assignments import Assignment, AssignmentStatus
+from models.assignments import Assignment
 from models.base import uuid7
 from models.lockdown import AssignmentLockdown
 from services.idempotency import Answer
 from services.lockdown import Keys
-from services.refusals import InvalidInput, NotFound, StateDrift
+from services.refusals import InvalidInput, NotFound
 from services.work import Work
 
 MOST: Final = 20
@@ -34,14 +34,15 @@ def parsed(given: Sequence[str], name: str) -> list[str]:
 
 
 async def change(work: Work, assignment_id: UUID, keys: Keys) -> Answer:
-    """Set the keys of an active assignment; they count from the next probe on. No key at all takes them away."""
+    """Set the keys of an assignment; they count from the next probe on, also in sessions that outlive its closing.
+
+    No key at all takes them away.
+    """
     config, exam = parsed(keys.config, "configKeys"), parsed(keys.browser_exam, "browserExamKeys")
     wanted = select(Assignment).where(Assignment.id == assignment_id).with_for_update()
     assignment = (await work.session.scalars(wanted)).one_or_none()
     if assignment is None:
         raise NotFound("Assignment", assignment_id, path=["assignmentId"])
-    if assignment.status != AssignmentStatus.ACTIVE:
-        raise StateDrift("The assignment is closed.", current_state=assignment.status.upper())
     row, now = await of_assignment(work, assignment_id), await work.now()
     before = told_of(row)
     if row is None:

@@ -1,6 +1,7 @@
 """What a lockdown browser proves, by the rules alone."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.lockdown import LockdownCause, LockdownState
-from services import lockdown, lockdown_keys
+from services import lockdown, lockdown_keys, lockdown_probe
 from services.lockdown import Finding, Keys, Place, Signal
 from services.refusals import InvalidInput
-from services.security import SecurityConfig
+from services.security import LockdownBrowser, LockdownFailure, SecurityConfig
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -22,6 +23,7 @@ PLACE = Place([SITE], NONCE)
 HERE = f"{SITE}/s/42?lang=en&session={NONCE}"
 KEYS = st.text("0123456789abcdef", min_size=64, max_size=64)
 CONFIG = SecurityConfig()
+RULES = list(product(LockdownBrowser, LockdownFailure))
 
 
 def test_the_vector_of_safe_exam_browser() -> None:
@@ -130,6 +132,17 @@ def test_a_pause_and_an_end_stop_the_clock_of_the_probe() -> None:
     assert not lockdown.is_overdue(probed(0, resumed_at=later - 200 * SECOND), CONFIG, later)
     assert not lockdown.is_overdue(probed(0, ended_at=NINE + 100 * SECOND), CONFIG, later)
     assert lockdown.next_probe_at(probed(0), CONFIG) == NINE + 300 * SECOND
+
+
+@given(st.sampled_from([None, *LockdownState]), st.integers(0, 5000), st.booleans(), st.sampled_from(RULES))
+def test_a_start_is_refused_or_flagged_by_the_policy_and_else_let_through(state, later, waived, rule) -> None:
+    config = SecurityConfig(lockdown_browser=rule[0], lockdown_failure=rule[1])
+    session, now = probed(0, state, lockdown_waived_at=NINE if waived else None), NINE + later * SECOND
+    found = lockdown_probe.gate(session, config, now)
+    proven = state is LockdownState.VERIFIED and later < 330
+    wanting = config.requires_lockdown and not waived and not proven
+    assert (found.refused is not None) == (wanting and rule[1] is LockdownFailure.REFUSE_START)
+    assert found.raises == (wanting and rule[1] is LockdownFailure.RAISE_EXCEPTION)
 
 
 def test_it_is_told_in_words() -> None:
