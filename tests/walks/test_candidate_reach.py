@@ -249,8 +249,8 @@ def test_no_field_of_a_candidate_takes_an_id_but_the_item() -> None:
         if reach.access(field)[0] in ("candidate", "public")
     ]
     assert {name for name, _ in own} == {
-        "mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionProbe", "sessionSubmit", "invitationRedeem",
-        "mySessionStream", "signInRequest", "signInRedeem", "signInRefresh", "signOut",
+        "mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "invitationRedeem", "publicLinkRedeem",
+        "sessionProbe", "mySessionStream", "signInRequest", "signInRedeem", "signInRefresh", "signOut",
     }  # fmt: skip
     taken = {name: set(ids) for name, ids in own if ids}
     assert taken == {"answerSave": {"itemId"}, "signInRedeem": {"orgUnitId"}}, (
