@@ -67,7 +67,7 @@ async def assignment_lockdown_update(
     """Set the keys of an assignment."""
 
     async def act(work: Work) -> Answer:
-        return await lockdown_keys.change(work, assignment_id, keys)
+        return await lockdown_keys.change(work, assignment_id, keys, ["keys"])
 
     given = {"assignment": str(assignment_id), "config": keys.config, "browser_exam": keys.browser_exam}
     answer = await context.write("assignmentLockdownUpdate", key, given, act)

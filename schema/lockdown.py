@@ -14,7 +14,8 @@ from schema import session_enums as _  # noqa: F401 - describes the enum used he
 from schema.access import Info, ask, told
 from schema.enums import closed_set
 from services import lockdown as rules
-from services.lockdown import Source
+from services.lockdown import Keys, Source
+from services.lockdown_keys import MOST
 from services.security import SecurityConfig
 
 closed_set(
@@ -26,6 +27,21 @@ closed_set(
         Source.JAVASCRIPT: "To the scripts of the page (`SafeExamBrowser.security`).",
     },
 )
+
+
+@strawberry.input(description="Keys of Safe Exam Browser.")
+class LockdownKeysInput:
+    """Keys to set."""
+
+    config_keys: list[str] = told(f"Config keys, 64 hexadecimal digits each, at most {MOST}; one of them must match.")
+    browser_exam_keys: list[str] = told(
+        f"Browser exam keys, 64 hexadecimal digits each, at most {MOST}; if there are any, one must match too.",
+        default_factory=list,
+    )
+
+    def plain(self) -> Keys:
+        """Return the keys as the service reads them."""
+        return Keys(self.config_keys, self.browser_exam_keys)
 
 
 @strawberry.type(

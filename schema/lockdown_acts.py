@@ -9,13 +9,13 @@ from resolvers import lockdown
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, act, says, told
 from schema.assignments import Assignment
+from schema.lockdown import LockdownKeysInput
 from schema.my_session import MySession
 from schema.nodes import local_id
 from schema.problems import Problem, attempt
 from schema.sessions import Session
 from schema.users_acts import KEY, WHY
-from services.lockdown import Keys, Signal, Source
-from services.lockdown_keys import MOST
+from services.lockdown import Signal, Source
 
 
 @strawberry.input(description="The keys of Safe Exam Browser that count for an assignment from now on.")
@@ -23,11 +23,7 @@ class AssignmentLockdownUpdateInput:
     """Input of `assignmentLockdownUpdate`."""
 
     assignment_id: strawberry.ID = told("Global id of the assignment.")
-    config_keys: list[str] = told(f"Config keys, 64 hexadecimal digits each, at most {MOST}; one of them must match.")
-    browser_exam_keys: list[str] = told(
-        f"Browser exam keys, 64 hexadecimal digits each, at most {MOST}; if there are any, one must match too.",
-        default_factory=list,
-    )
+    keys: LockdownKeysInput = told("All keys that count; without any, none can be proven.")
     idempotency_key: str | None = told(KEY, default=None)
 
 
@@ -122,8 +118,9 @@ class LockdownMutation:
 
 async def _update(info: Info, given: AssignmentLockdownUpdateInput) -> Assignment | None:
     assignment_id = local_id("Assignment", given.assignment_id, path=["assignmentId"])
-    keys = Keys(given.config_keys, given.browser_exam_keys)
-    row = await lockdown.assignment_lockdown_update(info.context, assignment_id, keys, given.idempotency_key)
+    row = await lockdown.assignment_lockdown_update(
+        info.context, assignment_id, given.keys.plain(), given.idempotency_key
+    )
     return row and Assignment.of(row)
 
 

@@ -120,8 +120,8 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_FRONT_END_URL",
         description=(
             "Where candidates sit assessments, such as https://sit.example.org/begin: the button behind an invitation "
-            "leads there, with #sessionToken=…&expiresAt=…, and lockdown browsers prove themselves there too. Without it "
-            "that page says what to do instead."
+            "leads there, with #sessionToken=…&expiresAt=…, and lockdown browsers prove themselves there too. Without "
+            "it that page says what to do instead."
         ),
     )
     worker: bool = Field(

@@ -115,8 +115,8 @@ def _warn_of_lockdown(found: Preview, limits: Policy) -> None:
     """Keys are an assignment's own, so what is about to be issued has none yet."""
     if limits.security.value.requires_lockdown:
         said = (
-            "A lockdown browser is required: set its keys with assignmentLockdownUpdate once this is issued. Without "
-            "them it cannot be verified."
+            "A lockdown browser is required: give its keys with the issue, or with assignmentLockdownUpdate before the "
+            "window opens. Without them it cannot be verified."
         )
         found.warnings.append(IssueWarning(WarningKind.LOCKDOWN_WITHOUT_KEYS, said))
 

@@ -158,15 +158,15 @@ def test_it_is_told_in_words() -> None:
 
 
 def test_keys_are_read_in_every_spelling_and_once() -> None:
-    assert lockdown_keys.parsed([f" {NONCE.upper()} ", OTHER, NONCE], "configKeys") == [NONCE, OTHER]
-    assert len(lockdown_keys.parsed([f"{n:064x}" for n in range(20)], "configKeys")) == 20
+    assert lockdown_keys.parsed([f" {NONCE.upper()} ", OTHER, NONCE], ["configKeys"]) == [NONCE, OTHER]
+    assert len(lockdown_keys.parsed([f"{n:064x}" for n in range(20)], ["configKeys"])) == 20
     with pytest.raises(InvalidInput, match="21 keys"):
-        lockdown_keys.parsed([f"{n:064x}" for n in range(21)], "configKeys")
+        lockdown_keys.parsed([f"{n:064x}" for n in range(21)], ["configKeys"])
 
 
 @pytest.mark.parametrize("key", ["", NONCE[1:], NONCE + "a", "g" * 64, "é" * 64])
 def test_what_is_no_key_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        lockdown_keys.parsed([OTHER, key], "configKeys")
+        lockdown_keys.parsed([OTHER, key], ["configKeys"])
     assert refused.value.path == ("configKeys", 1)
     assert not key or key not in refused.value.message

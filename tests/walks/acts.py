@@ -351,7 +351,10 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AssignmentLockdownUpdate": (
         "manager",
-        lambda w: {"assignmentId": w.locked_assignment, "configKeys": [story.SEB_KEY], "browserExamKeys": ["e" * 64]},
+        lambda w: {
+            "assignmentId": w.locked_assignment,
+            "keys": {"configKeys": [story.SEB_KEY], "browserExamKeys": ["e" * 64]},
+        },
     ),
     "SessionProbe": ("candidate: locked", lambda _w: {"url": "https://exam.evalium.test/", "configKeyHash": "0" * 64}),
     "SessionProbeWaive": (

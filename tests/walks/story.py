@@ -107,9 +107,8 @@ def seb(url: str, key: str = SEB_KEY) -> str:
 async def lock(live: Live, version_id: str, people: int, **security: Any) -> tuple[str, list[Locked]]:
     """Issue with a lockdown browser required, set its key, and have everybody redeem."""
     measures = {"lockdownBrowser": "REQUIRED", **security}
-    assignment, invitations = await issue(live, version_id, people, securityConfig=measures)
-    given = {"assignmentId": assignment, "configKeys": [SEB_KEY]}
-    await live.do("AssignmentLockdownUpdate", given, role="manager")
+    keys = {"configKeys": [SEB_KEY]}
+    assignment, invitations = await issue(live, version_id, people, securityConfig=measures, lockdown=keys)
     found = []
     for invitation in invitations:
         token = await redeem(live, invitation)

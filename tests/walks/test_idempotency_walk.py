@@ -44,7 +44,7 @@ OTHER: dict[str, Change | None] = {
     "InvitationLink": lambda given: given | {"id": f"{given['id']}x"},
     "InvitationRedeem": lambda given: given | {"nonce": uuid4().hex},
     "SessionStart": None,
-    "AssignmentLockdownUpdate": lambda given: given | {"configKeys": []},
+    "AssignmentLockdownUpdate": lambda given: given | {"keys": {"configKeys": []}},
     "SessionProbe": lambda given: given | {"configKeyHash": None},
     "AnswerSave": lambda given: given | {"revision": given["revision"] + 1},
     "SessionEventsRecord": lambda given: given | {"batchId": uuid4().hex},

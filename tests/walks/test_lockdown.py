@@ -12,7 +12,7 @@ from services import lockdown_probe
 from services.lockdown import Signal
 from services.tokens import TokenType
 from services.viewer import Via, Viewer
-from tests.walks import story
+from tests.walks import acts, story
 from tests.walks.conftest import Live, document, key
 from tests.walks.story import Locked, seb
 from tests.walks.test_overrides import frame_with
@@ -166,3 +166,42 @@ async def probe_as_of(live: Live, one: Locked, shift: timedelta) -> None:
     signal = Signal(page, seb(page))
     act = partial(lockdown_probe.probe, session_id=session_id, signal=signal, sites=[house.site])
     await house.office.shifted(shift).perform(viewer, act)
+
+
+async def keys_of(live: Live, assignment: str) -> dict[str, Any]:
+    return (await live.ask("AssignmentLockdown", {"id": assignment}, role="admin"))["assignment"]["lockdown"]
+
+
+async def test_keys_come_with_the_issue_or_later_and_a_wrong_one_issues_nothing(live: Live, version_id: str):
+    assignment, _ = await story.lock(live, version_id, 1)
+    assert (await keys_of(live, assignment))["configKeys"] == [story.SEB_KEY]
+    later = {"assignmentId": assignment, "keys": {"configKeys": [], "browserExamKeys": ["E" * 64]}}
+    await live.do("AssignmentLockdownUpdate", later, role="manager")
+    found = await keys_of(live, assignment)
+    assert (found["configKeyCount"], found["browserExamKeys"]) == (0, ["e" * 64])
+    label = f"Wrong_{key()[:8]}"
+    given = {"evaluationVersionId": version_id, "recipients": [{"email": f"{key()}@example.org"}], "runLabel": label}
+    wrong = {"input": {**given, "lockdown": {"configKeys": ["xyz"]}}}
+    payload = (await live.ask("AssignmentIssue", wrong, role="manager"))["assignmentIssue"]
+    assert payload["problems"][0]["path"] == ["lockdown", "configKeys", "0"]
+    listed = (await live.ask("Assignments", {"filter": {"runLabel": label}}, role="manager"))["assignments"]
+    assert listed["nodes"] == []
+
+
+async def test_what_a_schedule_issues_takes_over_the_keys_of_the_run_before(live: Live, version_id: str):
+    given = acts.planned(version_id)
+    given["terms"]["securityConfig"] = {"lockdownBrowser": "REQUIRED"}
+    schedule = (await live.do("AssignmentScheduleCreate", given, role="manager"))["schedule"]["id"]
+
+    async def run() -> str:
+        await live.do("AssignmentScheduleRunNow", {"id": schedule}, role="manager")
+        shown = (await live.ask("AssignmentSchedule", {"id": schedule}, role="manager"))["assignmentSchedule"]
+        return shown["runs"]["nodes"][0]["assignment"]["id"]
+
+    first = await run()
+    assert (await keys_of(live, first))["configKeyCount"] == 0
+    keys = {"configKeys": [story.SEB_KEY]}
+    await live.do("AssignmentLockdownUpdate", {"assignmentId": first, "keys": keys}, role="manager")
+    second = await run()
+    assert second != first
+    assert (await keys_of(live, second))["configKeys"] == [story.SEB_KEY]
