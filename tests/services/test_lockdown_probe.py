@@ -1,5 +1,6 @@
 """Probes against the database: kept, told, held against the policy, and lost by silence."""
 
+import asyncio
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -251,3 +252,13 @@ async def test_a_candidate_sees_no_keys(world, sitting):
         assert await work.session.scalar(count) == 0
     async with world.office.snapshot(one.viewer.elevated()) as work:
         assert await work.session.scalar(count) > 0
+
+
+async def test_probes_at_once_are_each_counted_and_told_once(sitting):
+    one = await sitting.candidate(started=False, security=REFUSE)
+    await probe(one)
+    await start(one)
+    await asyncio.gather(*(probe(one, shown="0" * 64) for _ in range(12)))
+    assert (await one.row()).probe_failed_count == 12
+    assert [event["state"] for event in await told(one)] == [VERIFIED, TAMPERED]
+    assert len(await ledger(one, "session.lockdown_exception")) == 1
