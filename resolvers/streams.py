@@ -25,6 +25,7 @@ TOLD_TO_CANDIDATES = frozenset(
         EventKind.LIMITS_CHANGED,
         EventKind.PAUSED,
         EventKind.RESUMED,
+        EventKind.PROBE_RESULT,
         EventKind.SUBMITTED,
         EventKind.EXPIRED,
     }

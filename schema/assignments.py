@@ -15,6 +15,7 @@ from resolvers import (
     assignments_monitor,
     authoring,
     identity,
+    lockdown,
     messages,
     public_links,
     schedules,
@@ -35,6 +36,7 @@ from schema.assignments_monitor import (
 from schema.connections import Connection, OrderDirection, connect
 from schema.enums import closed_set
 from schema.identity import Group, User
+from schema.lockdown import AssignmentLockdown
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
@@ -240,6 +242,11 @@ class Assignment(Node):
     async def security_level(self, info: Info) -> SecurityLevel:
         """Derive the level."""
         return (await assignments.policy(info.context, self.row)).security.value.level
+
+    @strawberry.field(description="The keys of Safe Exam Browser that count for it.")
+    async def lockdown(self, info: Info) -> AssignmentLockdown:
+        """Show the lockdown."""
+        return AssignmentLockdown.of(await lockdown.keys_of(info.context, self.row.id))
 
     @strawberry.field(description="Its recipients by how far they have come.")
     async def counts(self, info: Info) -> BucketCounts:

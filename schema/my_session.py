@@ -12,9 +12,10 @@ import strawberry
 from models.sessions import Answer as AnswerRow
 from models.sessions import DeliverySession, SessionPaper, SessionState
 from models.submissions import Outcome, ScoreVersion
-from resolvers import sessions
+from resolvers import lockdown, sessions
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, act, ask, says, told
+from schema.lockdown import MyLockdown
 from schema.nodes import global_id, local_id
 from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
@@ -192,6 +193,17 @@ class MySession:
     def policy(self) -> MyPolicy:
         """Show the frozen policy."""
         return MyPolicy.of(self.row, policies.from_json(self.row.policy))
+
+    @strawberry.field(
+        description="How to prove the lockdown browser, and what is known of it; null when none is required."
+    )
+    async def lockdown(self, info: Info) -> MyLockdown | None:
+        """Show the lockdown."""
+        config = policies.from_json(self.row.policy).security.value
+        if not config.requires_lockdown:
+            return None
+        now = await sessions.clock(info.context)
+        return MyLockdown.of(self.row, config, now, lockdown.probe_url(info.context, self.row))
 
     @strawberry.field(description="The paper; null until the session is started.")
     async def paper(self, info: Info) -> MyPaper | None:

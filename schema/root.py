@@ -21,6 +21,7 @@ from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
 from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
+from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.my_session_stream import MySessionSubscription
@@ -100,6 +101,7 @@ Mutation = merge_types(
         SchedulesMutation,
         OverridesMutation,
         IncidentsMutation,
+        LockdownMutation,
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,

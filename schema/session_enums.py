@@ -1,5 +1,6 @@
 """The closed sets of sessions and submissions, for staff and candidates alike."""
 
+from models.lockdown import LockdownState
 from models.sessions import ReasonCategory, SessionState
 from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from schema.enums import closed_set
@@ -34,6 +35,17 @@ closed_set(
         DisplayStatus.SUBMITTED: "Handed in by the candidate.",
         DisplayStatus.EXPIRED: "The time is over.",
         DisplayStatus.TERMINATED: "Ended by a proctor.",
+    },
+)
+
+closed_set(
+    LockdownState,
+    "LockdownState",
+    "What is known of a session's lockdown browser.",
+    {
+        LockdownState.VERIFIED: "It has proven itself, and is not overdue to do so again.",
+        LockdownState.NOT_DETECTED: "It has not proven itself: never, not completely, or not any more.",
+        LockdownState.TAMPERED: "What it shows is wrong, or was made for another site or session.",
     },
 )
 

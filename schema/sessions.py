@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
 from resolvers import activity, assignments, identity, sessions
 from resolvers.context import Context
@@ -15,6 +16,7 @@ from schema.access import Info, alone, ask, says, selects, told
 from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
+from schema.lockdown import SessionLockdown
 from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
@@ -43,6 +45,11 @@ async def _remaining(context: Context, shown: Sequence["Session"]) -> list[int |
         return [None] * len(shown)
     now = await sessions.clock(context)
     return [sessions_status.seconds_remaining(one.row, now) for one in shown]
+
+
+async def _lockdowns(context: Context, shown: Sequence["Session"]) -> list[SessionLockdown | None]:
+    now = await sessions.clock(context)
+    return [SessionLockdown.of(one.row, now) for one in shown]
 
 
 async def _candidates(context: Context, shown: Sequence["Session"]) -> list[User | None]:
@@ -118,6 +125,12 @@ class Session(Node):
         """Derive the level from the frozen policy."""
         return policies.from_json(self.row.policy).security.value.level
 
+    @strawberry.field(description="What is known of its lockdown browser; null when none is required.")
+    @together(_lockdowns)
+    async def lockdown(self, info: Info) -> SessionLockdown | None:
+        """Show the lockdown."""
+        return await alone(_lockdowns, info, self)
+
     @strawberry.field(description="Whose session it is.")
     @together(_candidates)
     async def candidate(self, info: Info) -> User | None:
@@ -158,6 +171,9 @@ class SessionFilter:
     candidate_id: strawberry.ID | None = told("Only sessions of this person.", default=None)
     run_label: str | None = told("Only sessions of assignments with this run label.", default=None)
     display_status: list[DisplayStatus] | None = told("Only sessions shown as one of these now.", default=None)
+    lockdown: list[LockdownState] | None = told(
+        "Only sessions that require a lockdown browser and of which this is known now.", default=None
+    )
 
     def plain(self) -> Filter:
         """Return the filter as the service reads it."""
@@ -167,6 +183,7 @@ class SessionFilter:
             None if person is None else local_id("User", person, path=["filter", "candidateId"]),
             self.run_label,
             self.display_status,
+            self.lockdown,
         )
 
 

@@ -3,19 +3,22 @@
 from collections.abc import AsyncGenerator, Hashable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
+from strawberry.scalars import JSON
 
+from models.lockdown import LockdownCause, LockdownState
 from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
-from resolvers import sessions, streams
+from resolvers import lockdown, sessions, streams
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
 from schema.enums import closed_set
 from schema.nodes import local_id
 from schema.plans import together
+from services.lockdown import words
 from services.refusals import BadUserInput
 
 if TYPE_CHECKING:
@@ -198,6 +201,17 @@ class NoteAdded(SessionEvent):
 class ProbeRecorded(SessionEvent):
     """Probed."""
 
+    state: LockdownState = told("What was found.")
+    words: str = told("The same in a sentence that is fit for everybody.")
+    is_start_refused: bool = told("True when the session was to start then, and was refused.")
+    is_exception: bool = told("True when the session started without a verified lockdown browser.")
+    is_waived: bool = told("True when a proctor allowed the session without it; `reason` says why.")
+
+    @ask(lockdown.event_signals, "What the browser showed; null where it was not asked.")
+    async def technical_details(self, info: Info) -> JSON | None:
+        """Show the raw signals."""
+        return cast("JSON | None", await lockdown.event_signals(info.context, self.row))
+
 
 @strawberry.type(description="The session came to need attention, or more of it.")
 class AttentionRaised(SessionEvent):
@@ -272,10 +286,18 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
     if issubclass(shown, LimitEvent | SessionResumed):
         facts |= {key: instant(row.payload[key]) for key in ("deadline_before", "deadline_after")}
+    if shown is ProbeRecorded:
+        facts |= _probe_facts(row.payload)
     if shown in {TimeExtended, AttemptAdded}:
         fact = "seconds" if shown is TimeExtended else "attempts"
         facts[fact] = row.payload[fact]
     return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
+
+
+def _probe_facts(payload: dict[str, Any]) -> dict[str, Any]:
+    state = LockdownState(payload["state"])
+    flags = {f"is_{name}": payload.get(name, False) for name in ("start_refused", "exception", "waived")}
+    return {"state": state, "words": words(state, LockdownCause(payload["cause"])), **flags}
 
 
 def instant(written: str | None) -> datetime | None:

@@ -20,8 +20,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from models.assignments import Assignment, Invitation
 from models.base import uuid7
 from models.identity import User
+from models.lockdown import LockdownState
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, paging, plain, sessions_paper
+from services import deadlines, lockdown, lockdown_probe, paging, plain, sessions_paper
 from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Listing, Order, Page, PageRequest
@@ -84,6 +85,7 @@ async def open_session(
         answered_count=0,
         focus_lost_count=0,
         paused_seconds=0,
+        probe_failed_count=0,
         event_seq=0,
         version=0,
     )
@@ -105,7 +107,11 @@ async def open_session(
 
 
 async def start(work: Work, session_id: UUID) -> Answer:
-    """Start the clock; starting again answers the same. Refuses a session that is over or was handed in."""
+    """Start the clock; starting again answers the same. Refuses a session that is over or was handed in.
+
+    One whose lockdown browser is not verified is refused, or starts with an exception, as its policy says. It needs
+    rights that reach the ledger: the work is the candidate's, elevated, and the id comes from the verified token.
+    """
     session = await hold(work, session_id)
     now = await work.now()
     if session.state == SessionState.EXPIRED or is_over(session, now):
@@ -113,11 +119,13 @@ async def start(work: Work, session_id: UUID) -> Answer:
     if session.state not in {SessionState.CREATED, SessionState.ACTIVE}:
         raise drifted(session)
     if session.state == SessionState.CREATED:
+        exceptions = lockdown_probe.admit(work, session, now)
         session.state = SessionState.ACTIVE
         session.started_at = session.last_activity_at = now
         session.deadline_at = _deadline(session, now)
         session.version += 1
-        await append(work, session, [Happening(EventKind.STARTED)], at=now, actor_id=session.user_id)
+        started = [Happening(EventKind.STARTED), *exceptions]
+        await append(work, session, started, at=now, actor_id=session.user_id)
     return {"session_id": str(session.id)}
 
 
@@ -189,6 +197,7 @@ class Filter:
     user_id: UUID | None = None
     run_label: str | None = None
     display_status: Sequence[DisplayStatus] | None = None
+    lockdown: Sequence[LockdownState] | None = None
 
 
 async def listed(
@@ -202,8 +211,9 @@ async def listed(
     sorting = tuple(order) or (_NEWEST_FIRST,)
     by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
     values = {name: value for name, value in by.items() if value is not None}
-    form = (tuple(values), shown, sorting)
-    listing = Listing(_FORMS, form, lambda: _selected(values, shown), _orders(sorting), values)
+    locked = None if wanted.lockdown is None else tuple(wanted.lockdown)
+    form = (tuple(values), shown, locked, sorting)
+    listing = Listing(_FORMS, form, lambda: _selected(values, shown, locked), _orders(sorting), values)
     found = await paging.listed(work, listing, page)
     return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
 
@@ -212,7 +222,9 @@ _FORMS = Forms()
 _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
 
 
-def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> Select[Any]:
+def _selected(
+    wanted: Container[str], shown: Sequence[DisplayStatus] | None, locked: Sequence[LockdownState] | None
+) -> Select[Any]:
     """Select sessions by what is wanted of them, each to be given by its name."""
     row = DeliverySession
     statement = cast("Select[Any]", select(*plain.columns(row)))
@@ -223,6 +235,8 @@ def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> 
     if "run_label" in wanted:
         labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
+    if locked is not None:
+        statement = statement.where(lockdown.shown_as_any(locked))
     return statement if shown is None else statement.where(shown_as_any(shown))
 
 

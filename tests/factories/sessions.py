@@ -22,6 +22,7 @@ from models.sessions import DeliverySession
 from services import content, policy, sessions, sessions_policy
 from services.content import QuestionKind
 from services.policy import FeedbackMode, Row, Settings, Source, SourceKind
+from services.security import parse_security
 from services.sessions_events import Reported
 from services.sessions_writes import SessionWrites
 from services.viewer import Via, Viewer
@@ -219,6 +220,7 @@ def frozen(
     feedback: FeedbackMode = FeedbackMode.NONE,
     grace: int = 5,
     multiplier: str = "1",
+    security: dict | None = None,
 ) -> dict:
     """A frozen policy, set by the assignment."""
     settings = Settings(
@@ -226,6 +228,7 @@ def frozen(
         feedback_mode=feedback,
         network_grace_seconds=grace,
         time_multiplier=Decimal(multiplier),
+        security=None if security is None else parse_security(security),
     )
     row = Row(source=Source(kind=SourceKind.ASSIGNMENT, who="Test"), settings=settings)
     return policy.to_json(policy.resolve([row]))
@@ -241,6 +244,7 @@ async def sit(
     feedback: FeedbackMode = FeedbackMode.NONE,
     user_id: UUID | None = None,
     attempt: int = 1,
+    security: dict | None = None,
 ) -> Candidate:
     """Invite a new person, open the session and, if wanted, start it."""
     world, office = sitting.world, sitting.world.office
@@ -269,7 +273,7 @@ async def sit(
             work,
             assignment=sitting.assignment,
             invitation=invitation,
-            policy=(limits := frozen(time_limit=time_limit, feedback=feedback, grace=grace)),
+            policy=(limits := frozen(time_limit=time_limit, feedback=feedback, grace=grace, security=security)),
             policy_rows=sessions_policy.kept(policy.rows_of(policy.from_json(limits))),
             attempt=attempt,
             window_until=window_until,

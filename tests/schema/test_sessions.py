@@ -28,6 +28,7 @@ CANDIDATES_TYPES = {
     "MyItem",
     "MyAnswer",
     "MyResult",
+    "MyLockdown",
     "SecurityConfig",
     "Response",
     "Pair",
@@ -44,6 +45,7 @@ CANDIDATES_TYPES = {
     "AnswerSavePayload",
     "SessionEventsRecordPayload",
     "SessionSubmitPayload",
+    "SessionProbePayload",
 }
 
 
@@ -354,7 +356,7 @@ def reachable(kind, seen):
 def test_candidates_reach_their_own_types_only():
     seen = set()
     reachable(CORE.query_type.fields["mySession"].type, seen)
-    for name in ("sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit"):
+    for name in ("sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "sessionProbe"):
         reachable(CORE.mutation_type.fields[name].type, seen)
     assert seen == CANDIDATES_TYPES
     for name in seen:

@@ -11,7 +11,7 @@ from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
 from tests.walks import essays, story
 from tests.walks.conftest import Live
-from tests.walks.story import Sitting
+from tests.walks.story import Locked, Sitting
 
 
 @dataclass
@@ -171,6 +171,9 @@ class World:
     people: People
     limits: Limited
     reviews: Reviewed
+    locked_assignment: str
+    locked: Locked
+    """A candidate who has to prove a lockdown browser."""
 
 
 async def make_world(live: Live) -> World:
@@ -189,6 +192,9 @@ async def make_world(live: Live) -> World:
     draft = await live.do("QuestionCreate", question_given(), role="author")
     mails = (await live.ask("Messages", {"first": 1}, role="admin"))["messages"]["nodes"]
     parked = [await story.park_a_job(live) for _ in range(2)]
+    locked_assignment, (locked,) = await story.lock(live, version["id"], 1)
+    page = locked.page(live)
+    await live.do("SessionProbe", {"url": page, "configKeyHash": story.seb(page)}, token=locked.token)
     return World(
         version["id"],
         shown["evaluation"]["id"],
@@ -208,6 +214,8 @@ async def make_world(live: Live) -> World:
         people := await make_people(live),
         await make_limits(live, assignment, version["id"], busy, people.kept),
         await make_reviews(live),
+        locked_assignment,
+        locked,
     )
 
 
@@ -383,6 +391,18 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
             "reason": "Lost 11 minutes.",
         },
     ),
+    "AssignmentLockdownUpdate": (
+        "manager",
+        lambda w: {
+            "assignmentId": w.locked_assignment,
+            "keys": {"configKeys": [story.SEB_KEY], "browserExamKeys": ["e" * 64]},
+        },
+    ),
+    "SessionProbe": ("candidate: locked", lambda _w: {"url": "https://exam.evalium.test/", "configKeyHash": "0" * 64}),
+    "SessionProbeWaive": (
+        "proctor",
+        lambda w: {"sessionId": w.locked.session_id, "category": "TECHNICAL", "reason": "A borrowed laptop."},
+    ),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},
@@ -429,5 +449,6 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
 
 async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
+    own["candidate: locked"] = world.locked.token
     own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)
