@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.attention import AttentionLevel
 from models.base import (
     Base,
     Narrowing,
@@ -102,7 +103,13 @@ class DeliverySession(Resource, Timed, Base):
         unique("assignment_id", "user_id", "attempt"),
         index("ix_delivery_sessions_due", "deadline_at", where="state in ('created', 'active')"),
         index("ix_delivery_sessions_assignment", "assignment_id", "id"),
+        index("ix_delivery_sessions_attention", "attention_level", "id", where="attention_level <> 'none'"),
+        index("ix_delivery_sessions_check", "attention_check_at", where="attention_check_at is not null"),
+        index("ix_delivery_sessions_rules", "attention_version", where="ended_at is null"),
         CheckConstraint(among("state", SessionState), "state"),
+        CheckConstraint(among("attention_level", AttentionLevel), "attention"),
+        CheckConstraint("(attention_level = 'none') = (attention_since is null)", "attention_since"),
+        CheckConstraint("absent_until is null or absent_from is not null", "absent"),
         CheckConstraint("(state in ('submitted', 'expired', 'terminated')) = (ended_at is not null)", "ended"),
         CheckConstraint("(state = 'paused') = (paused_at is not null)", "paused"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
@@ -131,7 +138,22 @@ class DeliverySession(Resource, Timed, Base):
     answered_count: Mapped[int] = mapped_column(Integer, server_default="0")
     focus_lost_count: Mapped[int] = mapped_column(Integer, server_default="0")
     focus_lost_at: Mapped[datetime | None]
+    tab_switch_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    paste_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_seen_at: Mapped[datetime | None]
     disconnected_at: Mapped[datetime | None]
+    disconnect_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    disconnected_seconds: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default="0")
+    absent_from: Mapped[datetime | None]
+    absent_until: Mapped[datetime | None]
+    is_high_stakes: Mapped[bool] = mapped_column(server_default=text("false"))
+    focus_loss_limit: Mapped[int | None] = mapped_column(Integer)
+    attention_level: Mapped[str] = mapped_column(server_default=AttentionLevel.NONE)
+    attention_since: Mapped[datetime | None]
+    attention_rules: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    attention_acknowledged: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    attention_version: Mapped[int | None] = mapped_column(Integer)
+    attention_check_at: Mapped[datetime | None]
     event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
     version: Mapped[int] = mapped_column(Integer, server_default="0")
 

@@ -18,10 +18,11 @@ from sqlalchemy import ColumnElement, Select, Uuid, any_, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
+from models.attention import AttentionLevel
 from models.base import uuid7
 from models.identity import User
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, paging, plain, sessions_paper
+from services import deadlines, paging, plain, sessions_attention, sessions_paper, sessions_policy
 from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Listing, Order, Page, PageRequest
@@ -64,6 +65,7 @@ async def open_session(
     """
     seed = secrets.randbits(63)
     paper = await sessions_paper.draw(work, assignment.evaluation_version_id, seed)
+    is_high_stakes, focus_loss_limit = sessions_policy.supervised(policies.from_json(policy))
     session = DeliverySession(
         id=uuid7(),
         org_unit_id=assignment.org_unit_id,
@@ -83,6 +85,13 @@ async def open_session(
         item_count=len(paper.items),
         answered_count=0,
         focus_lost_count=0,
+        tab_switch_count=0,
+        paste_count=0,
+        disconnect_count=0,
+        disconnected_seconds=0,
+        is_high_stakes=is_high_stakes,
+        focus_loss_limit=focus_loss_limit,
+        attention_level=AttentionLevel.NONE,
         paused_seconds=0,
         event_seq=0,
         version=0,
@@ -116,6 +125,7 @@ async def start(work: Work, session_id: UUID) -> Answer:
         session.state = SessionState.ACTIVE
         session.started_at = session.last_activity_at = now
         session.deadline_at = _deadline(session, now)
+        sessions_attention.begin(session, now)
         session.version += 1
         await append(work, session, [Happening(EventKind.STARTED)], at=now, actor_id=session.user_id)
     return {"session_id": str(session.id)}
