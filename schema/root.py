@@ -13,6 +13,7 @@ from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
 from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
+from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
@@ -23,6 +24,7 @@ from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
+from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
@@ -70,6 +72,7 @@ Query = merge_types(
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
+        AttentionQuery,
         SubmissionsQuery,
         CohortsQuery,
         StreamsQuery,
@@ -99,7 +102,9 @@ Mutation = merge_types(
         IncidentsMutation,
         AccommodationsMutation,
         PolicyMutation,
+        AttentionMutation,
         MySessionMutation,
+        MySessionReconnectMutation,
         MessagesMutation,
         JobsMutation,
         SignInsMutation,

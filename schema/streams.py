@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from models.attention import AttentionLevel
 from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
 from resolvers import sessions, streams
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
+from schema.attention import AttentionRule
 from schema.enums import closed_set
 from schema.nodes import local_id
 from schema.plans import together
@@ -134,10 +136,15 @@ class PasteDetected(ItemEvent):
 class Disconnected(ItemEvent):
     """Disconnected."""
 
+    is_noticed_by_evalium: bool = told("True when it fell silent, false when it reported so itself afterwards.")
+
 
 @strawberry.type(description="The candidate's browser is connected again.")
 class Reconnected(ItemEvent):
     """Reconnected."""
+
+    is_noticed_by_evalium: bool = told("True when it was heard again, false when it reported so itself.")
+    seconds_away: Decimal | None = told("For how long it was away; null when it did not report that.")
 
 
 @strawberry.interface(description="Somebody changed the limits of this session, and said why.")
@@ -199,14 +206,25 @@ class ProbeRecorded(SessionEvent):
     """Probed."""
 
 
+@strawberry.interface(description="The attention that the session needs changed.")
+class AttentionEvent(SessionEvent):
+    """An event about attention."""
+
+    level: AttentionLevel = told("How much it needs from then on.")
+    level_before: AttentionLevel = told("How much it had needed.")
+    rules: list[AttentionRule] = told("The rules that hold from then on, each in words; none when it needs none.")
+
+
 @strawberry.type(description="The session came to need attention, or more of it.")
-class AttentionRaised(SessionEvent):
+class AttentionRaised(AttentionEvent):
     """Raised."""
 
 
 @strawberry.type(description="The session needs less attention than before, or none.")
-class AttentionCleared(SessionEvent):
+class AttentionCleared(AttentionEvent):
     """Cleared."""
+
+    is_acknowledged: bool = told("True when somebody has seen it, whose note is the `reason`; else it passed.")
 
 
 @strawberry.type(description="The session was put into a room, or taken out of one.")
@@ -266,6 +284,14 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
+    if shown in {Disconnected, Reconnected}:
+        facts["is_noticed_by_evalium"] = row.payload.get("by") == "server"
+    if shown is Reconnected:
+        facts["seconds_away"] = None if (away := row.payload.get("seconds")) is None else Decimal(away)
+    if issubclass(shown, AttentionEvent):
+        facts |= _attention(row.payload)
+    if shown is AttentionCleared:
+        facts["is_acknowledged"] = bool(row.payload.get("acknowledged"))
     if shown in {SessionPaused, SessionResumed}:
         facts["category"] = ReasonCategory(row.payload["category"])
     if shown is SessionResumed:
@@ -276,6 +302,14 @@ def show_event(row: EventRow) -> SessionEvent:
         fact = "seconds" if shown is TimeExtended else "attempts"
         facts[fact] = row.payload[fact]
     return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
+
+
+def _attention(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "level": AttentionLevel(payload["level"]),
+        "level_before": AttentionLevel(payload["level_before"]),
+        "rules": [AttentionRule.of(one) for one in payload["rules"]],
+    }
 
 
 def instant(written: str | None) -> datetime | None:

@@ -181,6 +181,7 @@ class SessionOrder(StrEnum):
     LAST_ACTIVITY_AT = "last_activity_at"
     ANSWERED_COUNT = "answered_count"
     FOCUS_LOST_COUNT = "focus_lost_count"
+    ATTENTION_LEVEL = "attention_level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ class Filter:
     user_id: UUID | None = None
     run_label: str | None = None
     display_status: Sequence[DisplayStatus] | None = None
+    attention: Sequence[AttentionLevel] | None = None
 
 
 async def listed(
@@ -212,8 +214,9 @@ async def listed(
     sorting = tuple(order) or (_NEWEST_FIRST,)
     by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
     values = {name: value for name, value in by.items() if value is not None}
-    form = (tuple(values), shown, sorting)
-    listing = Listing(_FORMS, form, lambda: _selected(values, shown), _orders(sorting), values)
+    attention = None if wanted.attention is None else tuple(wanted.attention)
+    form = (tuple(values), shown, attention, sorting)
+    listing = Listing(_FORMS, form, lambda: _selected(values, shown, attention), _orders(sorting), values)
     found = await paging.listed(work, listing, page)
     return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
 
@@ -222,7 +225,9 @@ _FORMS = Forms()
 _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
 
 
-def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> Select[Any]:
+def _selected(
+    wanted: Container[str], shown: Sequence[DisplayStatus] | None, attention: Sequence[AttentionLevel] | None
+) -> Select[Any]:
     """Select sessions by what is wanted of them, each to be given by its name."""
     row = DeliverySession
     statement = cast("Select[Any]", select(*plain.columns(row)))
@@ -233,6 +238,8 @@ def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> 
     if "run_label" in wanted:
         labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
+    if attention is not None:
+        statement = statement.where(sessions_attention.needing(attention))
     return statement if shown is None else statement.where(shown_as_any(shown))
 
 
@@ -249,5 +256,6 @@ def _column(by: SessionOrder) -> ColumnElement[Any]:
         SessionOrder.LAST_ACTIVITY_AT: func.coalesce(row.last_activity_at, row.created_at),
         SessionOrder.ANSWERED_COUNT: row.answered_count,
         SessionOrder.FOCUS_LOST_COUNT: row.focus_lost_count,
+        SessionOrder.ATTENTION_LEVEL: sessions_attention.rank(),
     }
     return columns[by]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, text
+from sqlalchemy import ColumnElement, and_, case, text
 
 from models.attention import AttentionLevel
 from models.sessions import DeliverySession, EventKind
@@ -124,6 +124,12 @@ def needing(levels: Iterable[AttentionLevel]) -> ColumnElement[bool]:
     if AttentionLevel.NONE in wanted or not wanted:
         return row.attention_level.in_(wanted)
     return and_(text("delivery_sessions.attention_level <> 'none'"), row.attention_level.in_(wanted))
+
+
+def rank() -> ColumnElement[int]:
+    """Build the place of a session's level among the levels, for an order."""
+    row = DeliverySession
+    return case(*[(row.attention_level == level.value, place) for level, place in RANK.items() if place], else_=0)
 
 
 def due(now: ColumnElement[datetime]) -> ColumnElement[bool]:
