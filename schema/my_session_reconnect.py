@@ -10,15 +10,12 @@ from models.sessions import SessionState
 from resolvers import sessions_reconnect
 from schema.access import Info, act, says, told
 from schema.my_session import ITEM, KEY, MyAnswer
-from schema.nodes import global_id, looked_for
+from schema.nodes import global_id, local_id
 from schema.problems import Problem, attempt, problem_of
 from schema.responses import ResponseInput
 from services.refusals import Refusal
 from services.sessions_answers import MOST_ANSWERS, Saved
 from services.sessions_connection import Pulse
-
-NOBODY = UUID(int=0)
-"""Stands for an item that cannot be: its row is refused as one that is not on the paper."""
 
 
 @strawberry.input(description="That the candidate's browser is there.")
@@ -88,10 +85,10 @@ class AnswerInput:
     revision: int = told("Counted by the client for each item, from 1: the highest revision is what stays.")
     response: ResponseInput | None = told("The answer; null clears it.", default=None)
 
-    def plain(self) -> tuple[UUID, int, Any]:
-        """Return the answer as the service reads it."""
+    def plain(self, index: int) -> tuple[UUID, int, Any]:
+        """Return the answer as the service reads it; refuse what is not the id of an item."""
         response = None if self.response is None else self.response.plain()
-        return looked_for(ITEM, self.item_id) or NOBODY, self.revision, response
+        return local_id(ITEM, self.item_id, path=["answers", index, "itemId"]), self.revision, response
 
 
 @strawberry.input(description="Answers to save, as from a queue that was filled while there was no connection.")
@@ -124,7 +121,7 @@ class AnswersSavePayload:
     """What came of saving several."""
 
     results: list[AnswersSaveResult] = told(
-        "One for each answer, in the order of the list; empty when all are refused."
+        "One for each answer, in the order of the list; empty when nothing was saved."
     )
     problems: list[Problem] = told("Why nothing was saved, as after the deadline; empty when it was looked at.")
 
@@ -156,7 +153,11 @@ class MySessionReconnectMutation:
         self, info: Info, input: Annotated[AnswersSaveInput, says("What to save.")]
     ) -> AnswersSavePayload:
         """Save."""
-        answers = [one.plain() for one in input.answers]
-        rows, problems = await attempt(sessions_reconnect.answers_save(info.context, answers, input.idempotency_key))
+        rows, problems = await attempt(_save(info, input))
         results = [AnswersSaveResult.of(index, row) for index, row in enumerate(rows or ())]
         return AnswersSavePayload(results=results, problems=problems)
+
+
+async def _save(info: Info, given: AnswersSaveInput) -> list[Saved | Refusal]:
+    answers = [one.plain(index) for index, one in enumerate(given.answers)]
+    return await sessions_reconnect.answers_save(info.context, answers, given.idempotency_key)

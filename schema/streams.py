@@ -1,6 +1,6 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -275,6 +275,36 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
 }
 
 
+def _disconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"is_noticed_by_evalium": payload.get("by") == "server"}
+
+
+def _reconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    away = payload.get("seconds")
+    return _disconnected(payload) | {"seconds_away": None if away is None else Decimal(away)}
+
+
+def _raised(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "level": AttentionLevel(payload["level"]),
+        "level_before": AttentionLevel(payload["level_before"]),
+        "rules": [AttentionRule.of(one) for one in payload["rules"]],
+    }
+
+
+def _cleared(payload: dict[str, Any]) -> dict[str, Any]:
+    return _raised(payload) | {"is_acknowledged": payload.get("acknowledged", False)}
+
+
+FACTS: dict[EventKind, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    EventKind.DISCONNECTED: _disconnected,
+    EventKind.RECONNECTED: _reconnected,
+    EventKind.ATTENTION_RAISED: _raised,
+    EventKind.ATTENTION_CLEARED: _cleared,
+}
+"""What the payload of an event of a kind tells, as attributes of its type."""
+
+
 def show_event(row: EventRow) -> SessionEvent:
     """Show an event as the type of its kind."""
     kind = EventKind(row.kind)
@@ -284,14 +314,8 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
-    if shown in {Disconnected, Reconnected}:
-        facts["is_noticed_by_evalium"] = row.payload.get("by") == "server"
-    if shown is Reconnected:
-        facts["seconds_away"] = None if (away := row.payload.get("seconds")) is None else Decimal(away)
-    if issubclass(shown, AttentionEvent):
-        facts |= _attention(row.payload)
-    if shown is AttentionCleared:
-        facts["is_acknowledged"] = bool(row.payload.get("acknowledged"))
+    if kind in FACTS:
+        facts |= FACTS[kind](row.payload)
     if shown in {SessionPaused, SessionResumed}:
         facts["category"] = ReasonCategory(row.payload["category"])
     if shown is SessionResumed:
@@ -302,14 +326,6 @@ def show_event(row: EventRow) -> SessionEvent:
         fact = "seconds" if shown is TimeExtended else "attempts"
         facts[fact] = row.payload[fact]
     return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
-
-
-def _attention(payload: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "level": AttentionLevel(payload["level"]),
-        "level_before": AttentionLevel(payload["level_before"]),
-        "rules": [AttentionRule.of(one) for one in payload["rules"]],
-    }
 
 
 def instant(written: str | None) -> datetime | None:

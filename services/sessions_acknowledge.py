@@ -41,15 +41,12 @@ async def acknowledge(work: Work, listed: Sequence[tuple[str, UUID | None]], not
         refusal = _refusal(session, given, n, is_twin=session_id in seen)
         if session is not None and refusal is None:
             before = {"level": session.attention_level, "rules": session.attention_rules}
-            session.attention_acknowledged = {
-                "by": None if work.viewer.user_id is None else str(work.viewer.user_id),
-                "at": now.isoformat(),
-                "note": text,
-                "signals": attention.seen(session, rules, now),
-            }
+            signals = attention.seen(session, rules, now)
+            by = None if work.viewer.user_id is None else str(work.viewer.user_id)
+            session.attention_acknowledged = {"by": by, "at": now.isoformat(), "note": text, "signals": signals}
             told.append((session, _silenced(session, rules, now)))
             seen.add(session.id)
-            after = {"level": session.attention_level, "signals": session.attention_acknowledged["signals"]}
+            after = {"level": session.attention_level, "signals": signals}
             work.record(
                 "session.attention_acknowledged", ("session", session.id), reason=text, before=before, after=after
             )

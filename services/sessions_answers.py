@@ -110,7 +110,7 @@ class SaveMany:
             said = f"1 to {MOST_ANSWERS} answers are saved at once, not {len(self.saves)}."
             raise InvalidInput(said, path=["answers"], hint="Send them in several requests.")
         sheet.running(self.session_id)
-        return [_tried(one, sheet) for one in self.saves]
+        return [_tried(n, one, sheet) for n, one in enumerate(self.saves)]
 
     def kept(self, outcome: Sequence[Saved | Refusal]) -> KeptJson:
         """Return what is kept under the request's key."""
@@ -119,16 +119,22 @@ class SaveMany:
     def again(self, sheet: Sheet, kept: KeptJson) -> list[Saved | Refusal]:
         """Answer from what was kept, with what is stored now; what was refused is refused again."""
         return [
-            one.refused(sheet) if known is None else one.again(sheet, {"is_current": known})
-            for one, known in zip(self.saves, kept["rows"], strict=True)
+            _placed(n, one.refused(sheet)) if known is None else one.again(sheet, {"is_current": known})
+            for n, (one, known) in enumerate(zip(self.saves, kept["rows"], strict=True))
         ]
 
 
-def _tried(save: Save, sheet: Sheet) -> Saved | Refusal:
+def _tried(n: int, save: Save, sheet: Sheet) -> Saved | Refusal:
     try:
         return save.decide(sheet)
     except Refusal as refusal:
-        return refusal
+        return _placed(n, refusal)
+
+
+def _placed(n: int, refusal: Refusal) -> Refusal:
+    """Return a refusal of one of several answers, with the place of that answer in its path."""
+    refusal.path = ("answers", n, *refusal.path)
+    return refusal
 
 
 async def answers_of(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, list[Answer]]:
