@@ -36,33 +36,22 @@ class MyRevision:
     revision: int = told("The revision that is stored; lower ones need not be sent again.")
 
 
-@strawberry.type(description="Answer of `sessionHeartbeat`.")
-class SessionHeartbeatPayload:
+@strawberry.type(description="The session at a heartbeat, as the clock has it.")
+class SessionPulse:
     """What a heartbeat is answered."""
 
-    server_now: datetime | None = told("The database's clock; null when it was refused.")
-    state: SessionState | None = told("How far the session is; EXPIRED as soon as its time is over.")
+    server_now: datetime = told("The database's clock: compare `deadlineAt` with this, not with your own.")
+    state: SessionState = told("How far the session is; EXPIRED as soon as its time is over.")
     deadline_at: datetime | None = told("When the time ends; null without a limit.")
     seconds_remaining: int | None = told(
         "Whole seconds that are left, never below 0; null before the start, after the end and without a limit."
     )
-    answered_count: int | None = told("How many items are answered.")
+    answered_count: int = told("How many items are answered.")
     revisions: list[MyRevision] | None = told("The stored revisions by item; null unless they were asked for.")
-    problems: list[Problem] = told("Why it was refused; empty when it was not.")
 
     @classmethod
-    def of(cls, pulse: Pulse | None, problems: list[Problem]) -> "SessionHeartbeatPayload":
+    def of(cls, pulse: Pulse) -> "SessionPulse":
         """Show the answer."""
-        if pulse is None:
-            return cls(
-                server_now=None,
-                state=None,
-                deadline_at=None,
-                seconds_remaining=None,
-                answered_count=None,
-                revisions=None,
-                problems=problems,
-            )
         stored = pulse.revisions
         return cls(
             server_now=pulse.now,
@@ -73,8 +62,15 @@ class SessionHeartbeatPayload:
             revisions=None
             if stored is None
             else [MyRevision(item_id=global_id(ITEM, item), revision=revision) for item, revision in stored],
-            problems=problems,
         )
+
+
+@strawberry.type(description="Answer of `sessionHeartbeat`.")
+class SessionHeartbeatPayload:
+    """What came of a heartbeat."""
+
+    pulse: SessionPulse | None = told("The session now; null when the heartbeat was refused.")
+    problems: list[Problem] = told("Why it was refused; empty when it was not.")
 
 
 @strawberry.input(description="One of several answers to save.")
@@ -141,7 +137,7 @@ class MySessionReconnectMutation:
         """Beat."""
         beat = sessions_reconnect.heartbeat(info.context, input.idempotency_key, with_revisions=input.include_revisions)
         pulse, problems = await attempt(beat)
-        return SessionHeartbeatPayload.of(pulse, problems)
+        return SessionHeartbeatPayload(pulse=pulse and SessionPulse.of(pulse), problems=problems)
 
     @act(
         sessions_reconnect.answers_save,

@@ -141,11 +141,15 @@ class Beat:
     def decide(self, sheet: Sheet) -> Pulse:
         """Note it while the session has not ended."""
         session = sheet.session(self.session_id)
-        over = is_over(session, sheet.now)
-        if session.ended_at is None and not over:
+        if session.ended_at is None and not is_over(session, sheet.now):
             session.last_seen_at = sheet.now
             sheet.seen.add(session.id)
             _reconnect(sheet, session)
+        return self._pulse(sheet)
+
+    def _pulse(self, sheet: Sheet) -> Pulse:
+        session = sheet.session(self.session_id)
+        over = is_over(session, sheet.now)
         return Pulse(
             sheet.now,
             SessionState.EXPIRED if over else SessionState(session.state),
@@ -156,12 +160,12 @@ class Beat:
         )
 
     def kept(self, outcome: Pulse) -> Answer:  # noqa: ARG002 - every act has the same shape
-        """Keep nothing but that it came: a heartbeat that is sent again is answered as of then."""
+        """Keep nothing but that it came."""
         return {}
 
     def again(self, sheet: Sheet, kept: Answer) -> Pulse:  # noqa: ARG002 - as above
-        """Answer with what is so now."""
-        return self.decide(sheet)
+        """Answer with what is so now, and note nothing."""
+        return self._pulse(sheet)
 
 
 @dataclass(frozen=True, slots=True)

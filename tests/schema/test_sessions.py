@@ -43,6 +43,11 @@ CANDIDATES_TYPES = {
     "AnswerSavePayload",
     "SessionEventsRecordPayload",
     "SessionSubmitPayload",
+    "AnswersSavePayload",
+    "AnswersSaveResult",
+    "SessionHeartbeatPayload",
+    "MyRevision",
+    "SessionPulse",
 }
 
 
@@ -353,7 +358,8 @@ def reachable(kind, seen):
 def test_candidates_reach_their_own_types_only():
     seen = set()
     reachable(CORE.query_type.fields["mySession"].type, seen)
-    for name in ("sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit"):
+    acts = ("sessionStart", "answerSave", "answersSave", "sessionEventsRecord", "sessionHeartbeat", "sessionSubmit")
+    for name in acts:
         reachable(CORE.mutation_type.fields[name].type, seen)
     assert seen == CANDIDATES_TYPES
     for name in seen:
