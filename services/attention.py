@@ -75,6 +75,9 @@ MEASURES: Mapping[Signal, Count | Spell] = {
 }
 
 
+SPELLS = tuple((signal, one.since) for signal, one in MEASURES.items() if isinstance(one, Spell))
+
+
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """From which value on a signal is worth which level; seconds for a spell. None where it never is."""
@@ -82,16 +85,21 @@ class Thresholds:
     notice: int | None = None
     warning: int | None = None
     urgent: int | None = None
+    levels: tuple[tuple[AttentionLevel, int], ...] = field(init=False, compare=False, repr=False)
+    """The levels that can be reached with their values, the highest first."""
 
-    @property
-    def levels(self) -> tuple[tuple[AttentionLevel, int], ...]:
-        """Return the levels that can be reached with their values, the highest first."""
+    def __post_init__(self) -> None:
+        """Put the levels in order once; they are looked through at every event."""
         given = zip(RAISED, (self.notice, self.warning, self.urgent), strict=True)
-        return tuple((level, value) for level, value in given if value is not None)[::-1]
+        levels = tuple((level, value) for level, value in given if value is not None)[::-1]
+        object.__setattr__(self, "levels", levels)
 
     def reached(self, value: float) -> tuple[AttentionLevel, int] | None:
         """Return the highest level that the value is worth, and from which value on it is; None for none."""
-        return next(((level, least) for level, least in self.levels if value >= least), None)
+        for one in self.levels:
+            if value >= one[1]:
+                return one
+        return None
 
 
 T = Thresholds
@@ -152,13 +160,11 @@ def holding(row: Watched, rules: Rules, now: datetime) -> list[Holding]:
     """Return the rules that hold for a session and were not acknowledged, in the order of the signals."""
     if row.state not in WATCHED:
         return []
-    acknowledged: Mapping[str, Any] = (row.attention_acknowledged or {}).get("signals", {})
-    found: list[Holding] = []
-    for signal, thresholds in rules.of(row).items():
-        one = _held(row, signal, thresholds, now)
-        if one is not None and not _is_acknowledged(row, one, acknowledged.get(signal)):
-            found.append(one)
-    return found
+    found = [one for signal, least in rules.of(row).items() if (one := _held(row, signal, least, now)) is not None]
+    if not found or row.attention_acknowledged is None:
+        return found
+    acknowledged: Mapping[str, Any] = row.attention_acknowledged["signals"]
+    return [one for one in found if not _is_acknowledged(row, one, acknowledged.get(one.signal))]
 
 
 def _held(row: Watched, signal: Signal, thresholds: Thresholds, now: datetime) -> Holding | None:
@@ -210,11 +216,11 @@ def next_change(row: Watched, rules: Rules, now: datetime) -> datetime | None:
     if row.state not in WATCHED:
         return None
     instants: list[datetime] = []
-    for signal, thresholds in rules.of(row).items():
-        measure = MEASURES[signal]
-        since = measure.since(row) if isinstance(measure, Spell) else None
+    thresholds = rules.of(row)
+    for signal, since_when in SPELLS:
+        since = since_when(row)
         if since is not None:
-            turns = (since + timedelta(seconds=least) for _, least in thresholds.levels)
+            turns = (since + timedelta(seconds=least) for _, least in thresholds[signal].levels)
             instants += [turn for turn in turns if turn > now]
     silent = silent_from(row, rules)
     return min(instants if silent is None else [*instants, silent], default=None)

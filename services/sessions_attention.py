@@ -19,15 +19,6 @@ from services import attention
 from services.attention import RANK, Rules, Watched
 from services.sessions_sheet import Happening
 
-_KEPT = (
-    "attention_level",
-    "attention_since",
-    "attention_rules",
-    "attention_acknowledged",
-    "attention_version",
-    "attention_check_at",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -55,17 +46,20 @@ def settle(row: Watched, rules: Rules, now: datetime, *, is_check: bool = False,
         return _cleared(row)
     if row.attention_version is not None and row.attention_version > rules.version:
         return _to_be_checked(row, now)
-    before = [getattr(row, name) for name in _KEPT]
-    known = {_key(one): one for one in row.attention_rules or ()}
-    found = attention.holding(row, rules, now)
-    kept = [known.get(_key(one)) or one for one in (_written(held, now) for held in found)]
-    happening = _turned(row, kept, attention.highest(found), now, facts)
+    before = row.attention_version, row.attention_check_at
+    happening = _turned(row, attention.holding(row, rules, now), now, facts)
     row.attention_version = rules.version
     due = attention.next_change(row, rules, now)
     check_at = row.attention_check_at
     if is_check or check_at is None or (due is not None and due < check_at):
         row.attention_check_at = due
-    return Settled(before != [getattr(row, name) for name in _KEPT], happening)
+    after = row.attention_version, row.attention_check_at
+    return Settled(is_changed=happening is not None or before != after, happening=happening)
+
+
+def is_calm(row: Watched, rules: Rules) -> bool:
+    """Tell whether activity leaves a row as it is settled: no rule holds that it could end, and nothing is due anew."""
+    return row.attention_rules is None and row.attention_version == rules.version and row.attention_check_at is not None
 
 
 def _written(one: attention.Holding, now: datetime) -> dict[str, Any]:
@@ -73,23 +67,19 @@ def _written(one: attention.Holding, now: datetime) -> dict[str, Any]:
     return {"rule": str(one.signal), "level": str(one.level), "threshold": one.threshold, "since": since}
 
 
-def _key(one: dict[str, Any]) -> tuple[str, str, int]:
-    return one["rule"], one["level"], one["threshold"]
-
-
-def _turned(
-    row: Watched, kept: list[dict[str, Any]], level: AttentionLevel, now: datetime, facts: dict[str, Any]
-) -> Happening | None:
+def _turned(row: Watched, found: list[attention.Holding], now: datetime, facts: dict[str, Any]) -> Happening | None:
     """Keep level and rules, and return the event that tells of a change."""
-    before = AttentionLevel(row.attention_level)
-    known, held = set(map(_key, row.attention_rules or ())), set(map(_key, kept))
-    if held == known and level is before:
+    known = {(one["rule"], one["level"], one["threshold"]): one for one in row.attention_rules or ()}
+    held: dict[tuple[str, str, int], attention.Holding] = {(one.signal, one.level, one.threshold): one for one in found}
+    if held.keys() == known.keys():
         return None
+    before, level = AttentionLevel(row.attention_level), attention.highest(found)
+    kept = [known.get(key) or _written(one, now) for key, one in held.items()]
     row.attention_rules = kept or None
     if level is not before:
         row.attention_level = level
         row.attention_since = None if level is AttentionLevel.NONE else now
-    is_more = RANK[level] > RANK[before] or (level is before and bool(held - known))
+    is_more = RANK[level] > RANK[before] or (level is before and bool(held.keys() - known.keys()))
     kind = EventKind.ATTENTION_RAISED if is_more else EventKind.ATTENTION_CLEARED
     return Happening(kind, {"level": level, "level_before": before, "rules": kept, **facts})
 

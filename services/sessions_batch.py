@@ -155,6 +155,9 @@ def _attend(sheet: Sheet) -> None:
     """Settle what attention the sessions need that something happened in, or that the clock has looked at."""
     for session_id in {one.session.id: None for one in sheet.told} | dict.fromkeys(sheet.checked):
         session = sheet.sessions[session_id]
+        is_marked = session_id in sheet.signalled or session_id in sheet.stirred or session_id in sheet.checked
+        if not is_marked and sessions_attention.is_calm(session, sheet.rules):
+            continue
         settled = sessions_attention.settle(session, sheet.rules, sheet.now, is_check=session_id in sheet.checked)
         if settled.is_changed:
             sheet.stirred.add(session_id)

@@ -49,6 +49,9 @@ class ReportedKind(StrEnum):
 
 _KINDS = {kind: EventKind(kind.value) for kind in ReportedKind}
 
+_SIGNALS = frozenset({ReportedKind.FOCUS_LOST, ReportedKind.TAB_SWITCH, ReportedKind.PASTE_DETECTED})
+"""What is counted, and may call for attention."""
+
 _INSERT = text(
     "insert into session_events"
     " (org_unit_id, session_id, assignment_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
@@ -237,7 +240,6 @@ def _instant(event: Reported, n: int) -> datetime:
 def _count(sheet: Sheet, session: Held, events: Sequence[Reported]) -> None:
     """Keep the session's counters, which the monitor reads instead of events. A broken connection is no activity."""
     now = sheet.now
-    ahead = max(timedelta(0), max(map(_utc, events)) - now)
     for event in events:
         match event.kind:
             case ReportedKind.ITEM_VIEWED:
@@ -250,13 +252,20 @@ def _count(sheet: Sheet, session: Held, events: Sequence[Reported]) -> None:
             case ReportedKind.PASTE_DETECTED:
                 session.paste_count += 1
             case ReportedKind.DISCONNECTED:
-                sessions_connection.lost(sheet, session, _utc(event) - ahead)
+                sessions_connection.lost(sheet, session, _utc(event) - _ahead(events, now))
             case ReportedKind.RECONNECTED:
                 sessions_connection.back(sheet, session, event.seconds)
             case _:
                 pass
         if event.kind is not ReportedKind.DISCONNECTED:
             session.last_activity_at = now
+    if not _SIGNALS.isdisjoint(event.kind for event in events):
+        sheet.signalled.add(session.id)
+
+
+def _ahead(events: Sequence[Reported], now: datetime) -> timedelta:
+    """Return by how much the browser's clock is ahead at the least: what it reports has happened already."""
+    return max(timedelta(0), max(map(_utc, events)) - now)
 
 
 def _utc(event: Reported) -> datetime:

@@ -95,6 +95,8 @@ class Sheet:
     revisions: dict[UUID, list[tuple[UUID, int]]] = field(default_factory=dict[UUID, list[tuple[UUID, int]]])
     stirred: set[UUID] = field(default_factory=set[UUID])
     """Sessions of which something changed that seldom does: connection and attention."""
+    signalled: set[UUID] = field(default_factory=set[UUID])
+    """Sessions of which a count grew that may call for attention."""
     seen: set[UUID] = field(default_factory=set[UUID])
     """Sessions that were heard of; what was told of is written anyway."""
     checked: set[UUID] = field(default_factory=set[UUID])
