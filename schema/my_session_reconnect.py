@@ -22,8 +22,8 @@ from services.sessions_connection import Pulse
 class SessionHeartbeatInput:
     """Input of `sessionHeartbeat`."""
 
-    include_revisions: bool = told(
-        "True after a reconnect: to be told the stored revisions, and so what is still to be sent.", default=False
+    include_revisions: bool | None = told(
+        "True after a reconnect: to be told the stored revisions, and so what is still to be sent.", default=None
     )
     idempotency_key: str | None = told(KEY, default=None)
 
@@ -135,7 +135,9 @@ class MySessionReconnectMutation:
         self, info: Info, input: Annotated[SessionHeartbeatInput, says("What is wanted back.")]
     ) -> SessionHeartbeatPayload:
         """Beat."""
-        beat = sessions_reconnect.heartbeat(info.context, input.idempotency_key, with_revisions=input.include_revisions)
+        beat = sessions_reconnect.heartbeat(
+            info.context, input.idempotency_key, with_revisions=bool(input.include_revisions)
+        )
         pulse, problems = await attempt(beat)
         return SessionHeartbeatPayload(pulse=pulse and SessionPulse.of(pulse), problems=problems)
 

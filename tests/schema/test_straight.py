@@ -258,9 +258,9 @@ async def test_queues_are_saved_and_heartbeats_answered_straight(house, sitting,
     assert (first["isCurrent"], second["problems"][0]["path"]) == (True, ["answers", "1", "revision"])
     text = """mutation Pulse($input: SessionHeartbeatInput!) { sessionHeartbeat(input: $input) {
         pulse { state answeredCount revisions { itemId revision } } problems { code } } }"""
-    for given, revisions in (({}, None), ({"includeRevisions": True}, [{"itemId": items[0], "revision": 1}])):
-        core = await by_core(house, one.viewer, text, {"input": given})
-        known = await by_known(house, one.viewer, text, {"input": given})
+    for asked, revisions in (({}, None), ({"includeRevisions": True}, [{"itemId": items[0], "revision": 1}])):
+        core = await by_core(house, one.viewer, text, {"input": asked})
+        known = await by_known(house, one.viewer, text, {"input": asked})
         pulse = {"state": "ACTIVE", "answeredCount": 1, "revisions": revisions}
         assert core.data == known.data == {"sessionHeartbeat": {"pulse": pulse, "problems": []}}
     assert len(taken) == 3
