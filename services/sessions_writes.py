@@ -69,9 +69,9 @@ class _Lane:
 class SessionWrites:
     """Takes the writes of all candidates of a process."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, rules: KnownRules | None = None) -> None:
         self._office = office
-        self._rules = KnownRules(office)
+        self._rules = rules or KnownRules(office)
         self._lanes: dict[Silo, _Lane] = {}
         self._papers: OrderedDict[UUID, Papers] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
