@@ -13,6 +13,7 @@ from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
 from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
+from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
@@ -24,6 +25,7 @@ from schema.jobs import JobsMutation, JobsQuery
 from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
+from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
@@ -73,6 +75,7 @@ Query = merge_types(
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
+        AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
         CohortsQuery,
@@ -104,8 +107,10 @@ Mutation = merge_types(
         LockdownMutation,
         AccommodationsMutation,
         PolicyMutation,
+        AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        MySessionReconnectMutation,
         MessagesMutation,
         JobsMutation,
         SignInsMutation,

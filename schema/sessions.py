@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models.attention import AttentionLevel
 from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
 from resolvers import activity, assignments, identity, sessions
@@ -14,6 +15,7 @@ from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, selects, told
 from schema.activity import Activity, After, Before, First, Last
+from schema.attention import SessionAttention, SessionConnectivity
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
 from schema.lockdown import SessionLockdown
@@ -95,6 +97,8 @@ class Session(Node):
     current_position: int | None = told("The item that the candidate is at, from 1; null before the first.")
     focus_lost_count: int = told("How often the focus was lost.")
     focus_lost_at: datetime | None = told("When the focus was lost last.")
+    tab_switch_count: int = told("How often the browser tab was switched.")
+    paste_count: int = told("How often text was pasted.")
     last_activity_at: datetime | None = told("Last sign of life; null before the start.")
     disconnected_at: datetime | None = told("When the connection was lost; null while it is up.")
     event_count: int = told("Events in the timeline; also the `seq` of the newest.")
@@ -130,6 +134,16 @@ class Session(Node):
     async def lockdown(self, info: Info) -> SessionLockdown | None:
         """Show the lockdown."""
         return await alone(_lockdowns, info, self)
+
+    @strawberry.field(description="How much attention it needs, and why.")
+    def attention(self) -> SessionAttention:
+        """Show the attention that it needs."""
+        return SessionAttention.of(self.row)
+
+    @strawberry.field(description="How the candidate's browser is connected.")
+    def connection(self) -> SessionConnectivity:
+        """Show the connection."""
+        return SessionConnectivity.of(self.row)
 
     @strawberry.field(description="Whose session it is.")
     @together(_candidates)
@@ -174,6 +188,7 @@ class SessionFilter:
     lockdown: list[LockdownState] | None = told(
         "Only sessions that require a lockdown browser and of which this is known now.", default=None
     )
+    attention: list[AttentionLevel] | None = told("Only sessions that need this much attention now.", default=None)
 
     def plain(self) -> Filter:
         """Return the filter as the service reads it."""
@@ -184,6 +199,7 @@ class SessionFilter:
             self.run_label,
             self.display_status,
             self.lockdown,
+            self.attention,
         )
 
 

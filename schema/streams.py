@@ -1,6 +1,6 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import strawberry
 from strawberry.scalars import JSON
 
+from models.attention import AttentionLevel
 from models.lockdown import LockdownCause, LockdownState
 from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
@@ -15,6 +16,7 @@ from resolvers import lockdown, sessions, streams
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
+from schema.attention import AttentionRule
 from schema.enums import closed_set
 from schema.nodes import local_id
 from schema.plans import together
@@ -137,10 +139,15 @@ class PasteDetected(ItemEvent):
 class Disconnected(ItemEvent):
     """Disconnected."""
 
+    is_noticed_by_evalium: bool = told("True when it fell silent, false when it reported so itself afterwards.")
+
 
 @strawberry.type(description="The candidate's browser is connected again.")
 class Reconnected(ItemEvent):
     """Reconnected."""
+
+    is_noticed_by_evalium: bool = told("True when it was heard again, false when it reported so itself.")
+    seconds_away: Decimal | None = told("For how long it was away; null when it did not report that.")
 
 
 @strawberry.interface(description="Somebody changed the limits of this session, and said why.")
@@ -213,14 +220,25 @@ class ProbeRecorded(SessionEvent):
         return cast("JSON | None", await lockdown.event_signals(info.context, self.row))
 
 
+@strawberry.interface(description="The attention that the session needs changed.")
+class AttentionEvent(SessionEvent):
+    """An event about attention."""
+
+    level: AttentionLevel = told("How much it needs from then on.")
+    level_before: AttentionLevel = told("How much it had needed.")
+    rules: list[AttentionRule] = told("The rules that hold from then on, each in words; none when it needs none.")
+
+
 @strawberry.type(description="The session came to need attention, or more of it.")
-class AttentionRaised(SessionEvent):
+class AttentionRaised(AttentionEvent):
     """Raised."""
 
 
 @strawberry.type(description="The session needs less attention than before, or none.")
-class AttentionCleared(SessionEvent):
+class AttentionCleared(AttentionEvent):
     """Cleared."""
+
+    is_acknowledged: bool = told("True when somebody has seen it, whose note is the `reason`; else it passed.")
 
 
 @strawberry.type(description="The session was put into a room, or taken out of one.")
@@ -271,6 +289,36 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
 }
 
 
+def _disconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"is_noticed_by_evalium": payload.get("by") == "server"}
+
+
+def _reconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    away = payload.get("seconds")
+    return _disconnected(payload) | {"seconds_away": None if away is None else Decimal(away)}
+
+
+def _raised(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "level": AttentionLevel(payload["level"]),
+        "level_before": AttentionLevel(payload["level_before"]),
+        "rules": [AttentionRule.of(one) for one in payload["rules"]],
+    }
+
+
+def _cleared(payload: dict[str, Any]) -> dict[str, Any]:
+    return _raised(payload) | {"is_acknowledged": payload.get("acknowledged", False)}
+
+
+FACTS: dict[EventKind, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    EventKind.DISCONNECTED: _disconnected,
+    EventKind.RECONNECTED: _reconnected,
+    EventKind.ATTENTION_RAISED: _raised,
+    EventKind.ATTENTION_CLEARED: _cleared,
+}
+"""What the payload of an event of a kind tells, as attributes of its type."""
+
+
 def show_event(row: EventRow) -> SessionEvent:
     """Show an event as the type of its kind."""
     kind = EventKind(row.kind)
@@ -280,6 +328,8 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
+    if kind in FACTS:
+        facts |= FACTS[kind](row.payload)
     if shown in {SessionPaused, SessionResumed}:
         facts["category"] = ReasonCategory(row.payload["category"])
     if shown is SessionResumed:

@@ -18,11 +18,21 @@ from sqlalchemy import ColumnElement, Select, Uuid, any_, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
+from models.attention import AttentionLevel
 from models.base import uuid7
 from models.identity import User
 from models.lockdown import LockdownState
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, lockdown, lockdown_probe, paging, plain, sessions_paper
+from services import (
+    deadlines,
+    lockdown,
+    lockdown_probe,
+    paging,
+    plain,
+    sessions_attention,
+    sessions_paper,
+    sessions_policy,
+)
 from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Listing, Order, Page, PageRequest
@@ -65,6 +75,7 @@ async def open_session(
     """
     seed = secrets.randbits(63)
     paper = await sessions_paper.draw(work, assignment.evaluation_version_id, seed)
+    is_high_stakes, focus_loss_limit = sessions_policy.supervised(policies.from_json(policy))
     session = DeliverySession(
         id=uuid7(),
         org_unit_id=assignment.org_unit_id,
@@ -84,6 +95,13 @@ async def open_session(
         item_count=len(paper.items),
         answered_count=0,
         focus_lost_count=0,
+        tab_switch_count=0,
+        paste_count=0,
+        disconnect_count=0,
+        disconnected_seconds=0,
+        is_high_stakes=is_high_stakes,
+        focus_loss_limit=focus_loss_limit,
+        attention_level=AttentionLevel.NONE,
         paused_seconds=0,
         probe_failed_count=0,
         event_seq=0,
@@ -123,6 +141,7 @@ async def start(work: Work, session_id: UUID) -> Answer:
         session.state = SessionState.ACTIVE
         session.started_at = session.last_activity_at = now
         session.deadline_at = _deadline(session, now)
+        sessions_attention.begin(session, now)
         session.version += 1
         started = [Happening(EventKind.STARTED), *exceptions]
         await append(work, session, started, at=now, actor_id=session.user_id)
@@ -179,6 +198,7 @@ class SessionOrder(StrEnum):
     LAST_ACTIVITY_AT = "last_activity_at"
     ANSWERED_COUNT = "answered_count"
     FOCUS_LOST_COUNT = "focus_lost_count"
+    ATTENTION_LEVEL = "attention_level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +218,7 @@ class Filter:
     run_label: str | None = None
     display_status: Sequence[DisplayStatus] | None = None
     lockdown: Sequence[LockdownState] | None = None
+    attention: Sequence[AttentionLevel] | None = None
 
 
 async def listed(
@@ -212,8 +233,9 @@ async def listed(
     by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
     values = {name: value for name, value in by.items() if value is not None}
     locked = None if wanted.lockdown is None else tuple(wanted.lockdown)
-    form = (tuple(values), shown, locked, sorting)
-    listing = Listing(_FORMS, form, lambda: _selected(values, shown, locked), _orders(sorting), values)
+    attention = None if wanted.attention is None else tuple(wanted.attention)
+    form = (tuple(values), shown, locked, attention, sorting)
+    listing = Listing(_FORMS, form, lambda: _selected(values, shown, locked, attention), _orders(sorting), values)
     found = await paging.listed(work, listing, page)
     return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
 
@@ -223,7 +245,10 @@ _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
 
 
 def _selected(
-    wanted: Container[str], shown: Sequence[DisplayStatus] | None, locked: Sequence[LockdownState] | None
+    wanted: Container[str],
+    shown: Sequence[DisplayStatus] | None,
+    locked: Sequence[LockdownState] | None,
+    attention: Sequence[AttentionLevel] | None,
 ) -> Select[Any]:
     """Select sessions by what is wanted of them, each to be given by its name."""
     row = DeliverySession
@@ -237,6 +262,8 @@ def _selected(
         statement = statement.where(row.assignment_id.in_(labelled))
     if locked is not None:
         statement = statement.where(lockdown.shown_as_any(locked))
+    if attention is not None:
+        statement = statement.where(sessions_attention.needing(attention))
     return statement if shown is None else statement.where(shown_as_any(shown))
 
 
@@ -253,5 +280,6 @@ def _column(by: SessionOrder) -> ColumnElement[Any]:
         SessionOrder.LAST_ACTIVITY_AT: func.coalesce(row.last_activity_at, row.created_at),
         SessionOrder.ANSWERED_COUNT: row.answered_count,
         SessionOrder.FOCUS_LOST_COUNT: row.focus_lost_count,
+        SessionOrder.ATTENTION_LEVEL: sessions_attention.rank(),
     }
     return columns[by]

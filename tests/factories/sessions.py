@@ -20,6 +20,7 @@ from models.base import uuid7
 from models.identity import User
 from models.sessions import DeliverySession
 from services import content, policy, sessions, sessions_policy
+from services.attention_rules import KnownRules
 from services.content import QuestionKind
 from services.policy import FeedbackMode, Row, Settings, Source, SourceKind
 from services.security import parse_security
@@ -84,6 +85,7 @@ class Sitting:
     assignment: Assignment
     right: dict[str, dict]
     wrong: dict[str, dict]
+    rules: KnownRules
 
     async def candidate(self, *, started: bool = True, **options) -> "Candidate":
         """A new person with a session of their own; options are those of `invite`."""
@@ -110,12 +112,14 @@ class Candidate:
         return UUID(self.items[n]["item_id"])
 
     async def save(self, n: int, revision: int, response: object, *, office=None):
-        return await SessionWrites(office or self.sitting.world.office).save(
-            self.viewer, self.item_id(n), revision, response
-        )
+        return await self.writes(office).save(self.viewer, self.item_id(n), revision, response)
 
     async def report(self, batch_id: str, events: list[Reported], *, office=None):
-        return await SessionWrites(office or self.sitting.world.office).report(self.viewer, batch_id, events)
+        return await self.writes(office).report(self.viewer, batch_id, events)
+
+    def writes(self, office=None) -> SessionWrites:
+        """Writes beside those of everybody else, by rules that were read already, as in a server at work."""
+        return SessionWrites(office or self.sitting.world.office, self.sitting.rules)
 
     async def row(self) -> DeliverySession:
         async with self.sitting.world.office.snapshot(self.sitting.world.system) as work:
@@ -179,6 +183,7 @@ async def sitting(
         assignment,
         {kind.value: right for kind, _, _, right, _ in questions},
         {kind.value: wrong for kind, _, _, _, wrong in questions},
+        KnownRules(world.office),
     )
 
 

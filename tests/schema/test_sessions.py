@@ -46,6 +46,11 @@ CANDIDATES_TYPES = {
     "SessionEventsRecordPayload",
     "SessionSubmitPayload",
     "SessionProbePayload",
+    "AnswersSavePayload",
+    "AnswersSaveResult",
+    "SessionHeartbeatPayload",
+    "MyRevision",
+    "SessionPulse",
 }
 
 
@@ -356,7 +361,16 @@ def reachable(kind, seen):
 def test_candidates_reach_their_own_types_only():
     seen = set()
     reachable(CORE.query_type.fields["mySession"].type, seen)
-    for name in ("sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "sessionProbe"):
+    acts = (
+        "sessionStart",
+        "answerSave",
+        "answersSave",
+        "sessionEventsRecord",
+        "sessionHeartbeat",
+        "sessionProbe",
+        "sessionSubmit",
+    )
+    for name in acts:
         reachable(CORE.mutation_type.fields[name].type, seen)
     assert seen == CANDIDATES_TYPES
     for name in seen:

@@ -187,6 +187,7 @@ async def make_world(live: Live) -> World:
     sent = (await live.ask("Invitations", {"id": kept}, role="manager"))["assignment"]["invitations"]["nodes"]
     done, busy = [await story.sit_down(live, invitation) for invitation in invitations[:2]]
     await live.do("SessionSubmit", {}, token=done.token)
+    await live.do("SessionEventsRecord", {"batchId": uuid4().hex, "events": [EVENT] * 3}, token=busy.token)
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
     waiting = await story.redeem(live, invitations[2])
     draft = await live.do("QuestionCreate", question_given(), role="author")
@@ -409,6 +410,19 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "AccommodationRemove": ("manager", lambda w: {"userId": w.people.to_suspend, "reason": "Not needed any more."}),
     "PolicyDefaultsUpdate": ("admin", lambda _w: {"idleThresholdSeconds": 90, "reason": "Long questions."}),
+    "SessionAttentionAcknowledge": (
+        "proctor",
+        lambda w: {"sessionIds": [w.busy.session_id], "note": "Pasted from the allowed formulary."},
+    ),
+    "AttentionRulesUpdate": (
+        "admin",
+        lambda _w: {
+            "standard": [{"signal": "PASTES", "notice": 5, "urgent": 50}],
+            "highStakes": [{"signal": "PASTES", "warning": 5, "urgent": 50}],
+            "disconnectedAfterSeconds": 45,
+            "reason": "Pasting is usual here.",
+        },
+    ),
     "InvitationLink": ("manager", lambda w: {"id": w.unused[0]}),
     "InvitationResend": ("manager", lambda w: {"ids": w.unused[:2]}),
     "InvitationRevoke": ("manager", lambda w: {"ids": w.unused[:1], "reason": "Sent by mistake."}),
@@ -420,6 +434,15 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"itemId": w.busy.items[0]["id"], "revision": 1, "response": story.choice(w.busy.items[0], "right")},
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
+    "AnswersSave": (
+        "candidate: busy",
+        lambda w: {
+            "answers": [
+                {"itemId": item["id"], "revision": 7, "response": story.choice(item, "right")} for item in w.busy.items
+            ]
+        },
+    ),
+    "SessionHeartbeat": ("candidate: busy", lambda _w: {"includeRevisions": True}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
     "MailTemplateUpdate": (
         "admin",

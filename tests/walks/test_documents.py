@@ -89,6 +89,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Incidents": ("proctor", lambda w: {"filter": {"kind": "COMPENSATE", "sessionId": w.busy.session_id}}),
     "Accommodation": ("auditor", lambda w: {"userId": w.people.kept}),
     "PolicyDefaults": ("viewer", lambda _w: {}),
+    "AttentionRules": ("proctor", lambda _w: {}),
     "Cohorts": ("auditor", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),
     "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
