@@ -38,6 +38,7 @@ from schema.schedules import SchedulesQuery
 from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
+from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
@@ -97,6 +98,7 @@ Mutation = merge_types(
         SchedulesMutation,
         OverridesMutation,
         IncidentsMutation,
+        SessionsActsMutation,
         AccommodationsMutation,
         PolicyMutation,
         MySessionMutation,

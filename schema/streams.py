@@ -188,10 +188,14 @@ class SessionResumed(SessionEvent):
 class MessageSent(SessionEvent):
     """Told."""
 
+    text: str = told("What was written, as plain text.")
+
 
 @strawberry.type(description="A proctor noted something for staff; the candidate does not see it.")
 class NoteAdded(SessionEvent):
     """Noted."""
+
+    text: str = told("What was noted, as plain text.")
 
 
 @strawberry.type(description="It was found out whether the lockdown browser is in use.")
@@ -227,6 +231,8 @@ class SessionExpired(SessionEvent):
 @strawberry.type(description="A proctor ended the session; what had been saved was handed in.")
 class SessionTerminated(SessionEvent):
     """Terminated."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
 
 
 EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
@@ -266,8 +272,10 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
-    if shown in {SessionPaused, SessionResumed}:
+    if shown in {SessionPaused, SessionResumed, SessionTerminated}:
         facts["category"] = ReasonCategory(row.payload["category"])
+    if shown in {MessageSent, NoteAdded}:
+        facts["text"] = row.payload["text"]
     if shown is SessionResumed:
         facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
     if issubclass(shown, LimitEvent | SessionResumed):
