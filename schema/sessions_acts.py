@@ -199,9 +199,7 @@ class SessionsActsMutation:
     ) -> SessionActPayload:
         """Write."""
         targets = _named(input.ids)
-        return await _answered(
-            sessions_acts.session_message(info.context, targets, input.text, input.idempotency_key)
-        )
+        return await _answered(sessions_acts.session_message(info.context, targets, input.text, input.idempotency_key))
 
     @act(
         sessions_acts.session_note,

@@ -88,7 +88,9 @@ async def _extended(work: Work, held: Sequence[DeliverySession], seconds: int, w
         elif not is_open(session):
             found[session.id] = drifted(session)
         elif session.deadline_at is None and session.started_at is not None:
-            found[session.id] = InvalidInput("The session runs without an end, which cannot be moved.", path=["seconds"])
+            found[session.id] = InvalidInput(
+                "The session runs without an end, which cannot be moved.", path=["seconds"]
+            )
     gifts = [(session, seconds) for session in held if found[session.id] is None]
     await overrides_give.give(work, gifts, why, now)
     return found
