@@ -1,4 +1,4 @@
-"""What proctors write: to a candidate, who is shown it at once, or as a note that only staff see (domain.md section 6)."""
+"""What proctors write: to a candidate, who is shown it at once, or as a note that only staff see (domain.md 6)."""
 
 from collections.abc import Sequence
 from uuid import UUID

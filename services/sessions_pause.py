@@ -22,7 +22,10 @@ from services.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reason of somebody who interferes with sessions: of which kind, in their words (empty for none), and in which incident."""
+    """The reason of somebody who interferes with sessions: of which kind, in their words, and in which incident.
+
+    The words are empty only where a reason need not be given.
+    """
 
     category: ReasonCategory
     text: str
