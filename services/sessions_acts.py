@@ -112,7 +112,7 @@ async def _each(work: Work, targets: Sequence[Target], do: Do) -> Answer:
             seen.add(session.id)
             if refused[n] is None:
                 ready.append(session)
-    outcomes = await do(sorted(ready, key=lambda session: session.id)) if ready else {}
+    outcomes: Outcomes = await do(sorted(ready, key=lambda session: session.id)) if ready else {}
     rows: list[dict[str, Any]] = []
     for target, refusal in zip(targets, refused, strict=True):
         visible = target.session_id is not None and target.session_id in held
