@@ -74,7 +74,7 @@ class Trial:
     async def prepare(self) -> None:
         """Found the tenant, and publish something to sit."""
         self.world = await tenants.found(self.offices[0])
-        self.sitting = await people.sitting(self.world)
+        self.sitting = await cast("Any", people).sitting(self.world)
 
     async def sat(self, count: int) -> list[Any]:
         """Let so many candidates sit down."""
