@@ -152,7 +152,9 @@ async def make_world(live: Live) -> World:
     version = await story.publish(live)
     shown = (await live.ask("EvaluationVersion", {"id": version["id"]}, role="author"))["evaluationVersion"]
     question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
-    assignment, invitations = await story.issue(live, version["id"], 5, feedbackMode="SCORE", runLabel="Walk_Run")
+    assignment, invitations = await story.issue(
+        live, version["id"], 5, feedbackMode="SCORE", runLabel="Walk_Run", timeLimitSeconds=36000
+    )
     to_close, _ = await story.issue(live, version["id"], 1)
     kept, _ = await story.issue(live, version["id"], 2)
     sent = (await live.ask("Invitations", {"id": kept}, role="manager"))["assignment"]["invitations"]["nodes"]

@@ -102,6 +102,8 @@ OTHER: dict[str, Change | None] = {
         ),
         lambda given: given | {"reason": "Another."},
     ),
+    "SessionMessage": lambda given: given | {"text": "Another."},
+    "SessionNote": lambda given: given | {"text": "Another."},
 }
 """How an input is made another one; None where there is nothing to change but the key."""
 
