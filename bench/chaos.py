@@ -4,6 +4,7 @@ python -m bench.chaos streams [--redis] [--seconds 60]
 python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
+python -m bench.chaos proctors [--races 1000]
 """
 
 import argparse
@@ -19,7 +20,7 @@ from time import monotonic
 
 import httpx2
 
-from bench import chaos_jobs, chaos_schedules, chaos_site
+from bench import chaos_jobs, chaos_proctors, chaos_schedules, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -184,6 +185,19 @@ async def schedules(kills: int) -> bool:
     return whole and found.missing == found.twice == 0
 
 
+async def proctors(races: int) -> bool:
+    """Two proctors act on the same 200 sessions at once; then submit, expiry and terminate race to one outcome."""
+    found = await chaos_proctors.trial(races)
+    told = ", ".join(f"{what} {times}" for what, times in sorted(found.told.items()))
+    _say(f"two proctors at {chaos_proctors.SESSIONS} sessions, {found.seconds:.1f} s: rows told {told}")
+    _say(f"sessions with an illegal or untold transition {found.illegal}; acts unaccounted for {found.unaccounted}")
+    ends = ", ".join(f"{state} {times}" for state, times in sorted(found.ends.items()))
+    _say(
+        f"races {found.races} in {found.racing_seconds:.1f} s: {ends}; with more or less than one outcome {found.split}"
+    )
+    return found.illegal == found.unaccounted == found.split == 0
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -197,11 +211,12 @@ def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
-        "suite", choices=["streams", "durability", "jobs", "schedules", "all"], nargs="?", default="all"
+        "suite", choices=["streams", "durability", "jobs", "schedules", "proctors", "all"], nargs="?", default="all"
     )
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
     parser.add_argument("--seconds", type=float, default=60, help="length of the streams suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
+    parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     given = parser.parse_args()
     whole = True
     if given.suite in ("streams", "all"):
@@ -214,6 +229,8 @@ def main() -> int:
         whole &= asyncio.run(jobs(given.kills or 50))
     if given.suite in ("schedules", "all"):
         whole &= asyncio.run(schedules(given.kills or 30))
+    if given.suite in ("proctors", "all"):
+        whole &= asyncio.run(proctors(given.races))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

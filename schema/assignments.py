@@ -300,13 +300,13 @@ class Assignment(Node):
         seen = await assignments_monitor.monitor(info.context, self.row, chosen, orders, page, changed_after)
         return Monitor.of(seen)
 
-    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    @ask(activity.of_assignment, "What the activity ledger tells of it and of its sessions, the newest rows first.")
     async def activity(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Activity]:
         """List the ledger's rows."""
         page = PageRequest(first, after, last, before)
-        return connect(await activity.of_subject(info.context, "assignment", self.uuid, page), Activity.of)
+        return connect(await activity.of_assignment(info.context, self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: AssignmentRow) -> "Assignment":

@@ -43,6 +43,7 @@ from schema.schedules import SchedulesQuery
 from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
+from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
@@ -105,6 +106,7 @@ Mutation = merge_types(
         OverridesMutation,
         IncidentsMutation,
         LockdownMutation,
+        SessionsActsMutation,
         AccommodationsMutation,
         PolicyMutation,
         AttentionMutation,

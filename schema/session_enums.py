@@ -5,6 +5,7 @@ from models.sessions import ReasonCategory, SessionState
 from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from schema.enums import closed_set
 from services.sessions import SessionOrder
+from services.sessions_actions import SessionAction
 from services.sessions_events import ReportedKind
 from services.sessions_status import DisplayStatus
 from services.submissions import SubmissionOrder
@@ -63,6 +64,20 @@ closed_set(
 )
 
 closed_set(
+    SessionAction,
+    "SessionAction",
+    "What a proctor does with a session.",
+    {
+        SessionAction.PAUSE: "Stop the clock: `sessionPause`.",
+        SessionAction.RESUME: "Let the clock run again: `sessionResume`.",
+        SessionAction.TERMINATE: "End it for good: `sessionTerminate`.",
+        SessionAction.EXTEND: "Give more time: `sessionExtend`.",
+        SessionAction.MESSAGE: "Write to the candidate: `sessionMessage`.",
+        SessionAction.NOTE: "Note something for staff: `sessionNote`.",
+    },
+)
+
+closed_set(
     ReportedKind,
     "ReportedEventKind",
     "What a candidate's browser can report.",
@@ -108,6 +123,7 @@ closed_set(
     {
         SubmissionCause.SUBMITTED: "The candidate handed in.",
         SubmissionCause.EXPIRED: "The time ended; what had been saved was handed in.",
+        SubmissionCause.TERMINATED: "A proctor ended the session; what had been saved was handed in.",
     },
 )
 

@@ -10,7 +10,7 @@ import strawberry
 from models.attention import AttentionLevel
 from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
-from resolvers import activity, assignments, identity, sessions
+from resolvers import activity, assignments, identity, sessions, sessions_acts
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, selects, told
@@ -27,6 +27,7 @@ from services import policy as policies
 from services import sessions_status
 from services.paging import PageRequest
 from services.sessions import Filter, SessionOrder, SortedBy
+from services.sessions_actions import SessionAction
 from services.sessions_status import DisplayStatus
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ async def _remaining(context: Context, shown: Sequence["Session"]) -> list[int |
 async def _lockdowns(context: Context, shown: Sequence["Session"]) -> list[SessionLockdown | None]:
     now = await sessions.clock(context)
     return [SessionLockdown.of(one.row, now) for one in shown]
+
+
+@strawberry.type(description="An act of a proctor on a session, and whether it can be done now.")
+class SessionAvailableAction:
+    """An action."""
+
+    action: SessionAction = told("What would be done.")
+    enabled: bool = told("Whether the viewer can do it with the session as it is now.")
+    reason: str | None = told("Why not, fit to be shown; null when it can be done.")
+
+
+async def _actions(context: Context, shown: Sequence["Session"]) -> list[list[SessionAvailableAction]]:
+    found = await sessions_acts.available(context, [one.row for one in shown])
+    return [[SessionAvailableAction(action=x.action, enabled=x.enabled, reason=x.reason) for x in row] for row in found]
 
 
 async def _candidates(context: Context, shown: Sequence["Session"]) -> list[User | None]:
@@ -150,6 +165,12 @@ class Session(Node):
     async def candidate(self, info: Info) -> User | None:
         """Show the candidate."""
         return await alone(_candidates, info, self)
+
+    @strawberry.field(description="Every act of a proctor, with whether the viewer can do it now, and else why not.")
+    @together(_actions)
+    async def available_actions(self, info: Info) -> list[SessionAvailableAction]:
+        """Tell what can be done."""
+        return await alone(_actions, info, self)
 
     @ask(assignments.assignment, "The assignment that it belongs to.")
     @together(_assignments)

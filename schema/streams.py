@@ -198,10 +198,14 @@ class SessionResumed(SessionEvent):
 class MessageSent(SessionEvent):
     """Told."""
 
+    text: str = told("What was written, as plain text.")
+
 
 @strawberry.type(description="A proctor noted something for staff; the candidate does not see it.")
 class NoteAdded(SessionEvent):
     """Noted."""
+
+    text: str = told("What was noted, as plain text.")
 
 
 @strawberry.type(description="It was found out whether the lockdown browser is in use.")
@@ -259,6 +263,8 @@ class SessionExpired(SessionEvent):
 @strawberry.type(description="A proctor ended the session; what had been saved was handed in.")
 class SessionTerminated(SessionEvent):
     """Terminated."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
 
 
 EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
@@ -330,8 +336,10 @@ def show_event(row: EventRow) -> SessionEvent:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
     if kind in FACTS:
         facts |= FACTS[kind](row.payload)
-    if shown in {SessionPaused, SessionResumed}:
+    if shown in {SessionPaused, SessionResumed, SessionTerminated}:
         facts["category"] = ReasonCategory(row.payload["category"])
+    if shown in {MessageSent, NoteAdded}:
+        facts["text"] = row.payload["text"]
     if shown is SessionResumed:
         facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
     if issubclass(shown, LimitEvent | SessionResumed):

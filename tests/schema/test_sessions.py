@@ -26,6 +26,7 @@ CANDIDATES_TYPES = {
     "MyPolicy",
     "MyPaper",
     "MyItem",
+    "MyMessage",
     "MyAnswer",
     "MyResult",
     "MyLockdown",

@@ -157,6 +157,8 @@ class World:
     busy: Sitting
     waiting: str
     """Session token of a candidate who has not started."""
+    to_end: str
+    """A started session that is ended."""
     submission_id: str
     message: str
     parked: str
@@ -181,7 +183,9 @@ async def make_world(live: Live) -> World:
     version = await story.publish(live)
     shown = (await live.ask("EvaluationVersion", {"id": version["id"]}, role="author"))["evaluationVersion"]
     question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
-    assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE", runLabel="Walk_Run")
+    assignment, invitations = await story.issue(
+        live, version["id"], 5, feedbackMode="SCORE", runLabel="Walk_Run", timeLimitSeconds=36000
+    )
     to_close, _ = await story.issue(live, version["id"], 1)
     kept, _ = await story.issue(live, version["id"], 2)
     sent = (await live.ask("Invitations", {"id": kept}, role="manager"))["assignment"]["invitations"]["nodes"]
@@ -190,6 +194,7 @@ async def make_world(live: Live) -> World:
     await live.do("SessionEventsRecord", {"batchId": uuid4().hex, "events": [EVENT] * 3}, token=busy.token)
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
     waiting = await story.redeem(live, invitations[2])
+    to_end = await story.sit_down(live, invitations[4])
     draft = await live.do("QuestionCreate", question_given(), role="author")
     mails = (await live.ask("Messages", {"first": 1}, role="admin"))["messages"]["nodes"]
     parked = [await story.park_a_job(live) for _ in range(2)]
@@ -208,6 +213,7 @@ async def make_world(live: Live) -> World:
         done,
         busy,
         waiting,
+        to_end.session_id,
         seen["id"],
         mails[0]["id"],
         global_id("Job", parked[0]),
@@ -228,6 +234,11 @@ async def _signers(live: Live) -> tuple[Person, str, list[dict[str, Any]], str, 
     given = {"name": "To be revoked", "capabilities": ["questions.read"], "expiresAt": expires_at}
     made = await live.do("ServiceTokenCreate", given, role="integrator")
     return person, link, payloads, made["serviceToken"]["id"], expires_at
+
+
+def proctored(world: "World", reason: str, session_id: str | None = None) -> dict[str, Any]:
+    sessions = [{"id": session_id or world.busy.session_id}]
+    return {"sessions": sessions, "category": "EXAMINEE", "reason": reason}
 
 
 def question_given() -> dict[str, Any]:
@@ -404,6 +415,12 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         "proctor",
         lambda w: {"sessionId": w.locked.session_id, "category": "TECHNICAL", "reason": "A borrowed laptop."},
     ),
+    "SessionPause": ("proctor", lambda w: proctored(w, "Noise next door.")),
+    "SessionResume": ("proctor", lambda w: {"sessions": [{"id": w.busy.session_id}]}),
+    "SessionExtend": ("proctor", lambda w: proctored(w, "Noise next door.") | {"seconds": 120}),
+    "SessionMessage": ("proctor", lambda w: {"ids": [w.busy.session_id], "text": "Ten minutes left."}),
+    "SessionNote": ("proctor", lambda w: {"ids": [w.busy.session_id, w.done.session_id], "text": "Left the room."}),
+    "SessionTerminate": ("proctor", lambda w: proctored(w, "Left the room.", w.to_end)),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},

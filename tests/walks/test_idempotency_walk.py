@@ -104,6 +104,10 @@ OTHER: dict[str, Change | None] = {
             "IncidentResume",
             "IncidentCompensate",
             "SessionProbeWaive",
+            "SessionPause",
+            "SessionResume",
+            "SessionTerminate",
+            "SessionExtend",
             "AccommodationUpdate",
             "AccommodationRemove",
             "PolicyDefaultsUpdate",
@@ -111,6 +115,8 @@ OTHER: dict[str, Change | None] = {
         ),
         lambda given: given | {"reason": "Another."},
     ),
+    "SessionMessage": lambda given: given | {"text": "Another."},
+    "SessionNote": lambda given: given | {"text": "Another."},
 }
 """How an input is made another one; None where there is nothing to change but the key."""
 
