@@ -14,6 +14,7 @@ BEARER = "(select nullif(current_setting('app.bearer_hash', true), ''))"
 ORG_UNIT = "(select nullif(current_setting('app.org_unit_id', true), '')::uuid)"
 SESSION = "(select nullif(current_setting('app.session_id', true), '')::uuid)"
 SESSIONS = "(select nullif(current_setting('app.session_ids', true), '')::uuid[])"
+ROOMS = "(select nullif(current_setting('app.rooms', true), '')::uuid[])"
 SCOPE_ALL = "(select coalesce(current_setting('app.scope_all', true), '') = 'on')"
 
 NARROWINGS = {
@@ -21,6 +22,7 @@ NARROWINGS = {
     "unit_if_any": f"org_unit_id is null or org_unit_id = {ORG_UNIT} or {SCOPE_ALL}",
     "staff_only": f"{SESSION} is null",
     "own_session": f"{SESSION} is null or session_id = {SESSION} or session_id = any({SESSIONS}::uuid[])",
+    "in_room": f"{ROOMS} is null or room_id = any({ROOMS}::uuid[])",
     "self_session": f"{SESSION} is null or id = {SESSION} or id = any({SESSIONS}::uuid[])",
 }
 

@@ -65,6 +65,9 @@ class Narrowing(StrEnum):
     SELF_SESSION = "self_session"
     """The same for the sessions table itself; the column is `id`."""
 
+    IN_ROOM = "in_room"
+    """Whoever proctors rooms only sees the rows of these; the column is `room_id`."""
+
 
 class _Clock:
     """Gives each identifier of this process a later instant than the one before it, in 1/4096 ms."""

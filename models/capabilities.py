@@ -41,6 +41,8 @@ class Capability(StrEnum):
     REPORTS_READ = "reports.read"
     SCHEDULES_MANAGE = "schedules.manage"
     REVIEWS_REASSIGN = "reviews.reassign"
+    ROOMS_PROCTOR = "rooms.proctor"
+    ROOMS_MANAGE = "rooms.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -77,6 +79,8 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.POLICY_MANAGE: "Change the tenant's default limits.",
     Capability.INVITATIONS_COPY_LINK: "Copy the link of somebody's invitation, which the ledger tells of.",
     Capability.REPORTS_READ: "See the figures of cohorts: how many passed, scores and time used, never who.",
+    Capability.ROOMS_PROCTOR: "See the sessions in the rooms that one is assigned to, and act on them; no others.",
+    Capability.ROOMS_MANAGE: "Make rooms, assign their proctors, and put sessions and candidates into them.",
     Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -105,8 +105,10 @@ class DeliverySession(Resource, Timed, Base):
         refer_within("assignment_id", "assignments"),
         refer_within("invitation_id", "invitations"),
         refer_within("evaluation_version_id", "evaluation_versions"),
+        refer_within("room_id", "rooms"),
         refer("user_id", "users"),
         unique("assignment_id", "user_id", "attempt"),
+        index("ix_delivery_sessions_room", "room_id", "id", where="room_id is not null"),
         index("ix_delivery_sessions_due", "deadline_at", where="state in ('created', 'active')"),
         index("ix_delivery_sessions_assignment", "assignment_id", "id"),
         index("ix_delivery_sessions_probed", "probed_at", where="probe_state = 'verified' and ended_at is null"),
@@ -121,13 +123,14 @@ class DeliverySession(Resource, Timed, Base):
         CheckConstraint("(state = 'paused') = (paused_at is not null)", "paused"),
         CheckConstraint(among("probe_state", LockdownState), "probe_state"),
         CheckConstraint(among("probe_cause", LockdownCause), "probe_cause"),
-        {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
+        {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION, Narrowing.IN_ROOM]}},
     )
 
     assignment_id: Mapped[UUID]
     invitation_id: Mapped[UUID]
     evaluation_version_id: Mapped[UUID]
     user_id: Mapped[UUID]
+    room_id: Mapped[UUID | None]
     attempt: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(server_default=SessionState.CREATED)
     seed: Mapped[int] = mapped_column(BigInteger)
@@ -221,7 +224,8 @@ class Answer(Resource, Base):
 class SessionEvent(Resource, Base):
     """Append-only: the table is the stream. `(xid, id)` is the position in commit order, `seq` the one per session.
 
-    Whoever appends holds the session's lock before the first write of the transaction, so both orders agree.
+    `room_id` is the room that the session was in then. Whoever appends holds the session's lock before the first write
+    of the transaction, so both orders agree.
     """
 
     __tablename__ = "session_events"
@@ -231,12 +235,14 @@ class SessionEvent(Resource, Base):
         unique("session_id", "seq"),
         index("ix_session_events_assignment", "assignment_id", "xid", "id"),
         index("ix_session_events_session", "session_id", "xid", "id"),
+        index("ix_session_events_room", "room_id", "xid", "id", where="room_id is not null"),
         CheckConstraint(among("kind", EventKind), "kind"),
-        {"info": OF_SESSION},
+        {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.OWN_SESSION, Narrowing.IN_ROOM]}},
     )
 
     session_id: Mapped[UUID]
     assignment_id: Mapped[UUID]
+    room_id: Mapped[UUID | None]
     seq: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str]
     at: Mapped[datetime]

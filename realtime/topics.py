@@ -23,6 +23,12 @@ def assignment_sessions(tenant_id: UUID, assignment_id: UUID) -> Topic:
 
 
 @lru_cache(maxsize=KEPT)
+def room_sessions(tenant_id: UUID, room_id: UUID) -> Topic:
+    """Everything that happens in the sessions of one room."""
+    return _topic("room-sessions", tenant_id, room_id)
+
+
+@lru_cache(maxsize=KEPT)
 def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
     """Everything that happens in one session."""
     return _topic("session-timeline", tenant_id, session_id)

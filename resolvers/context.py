@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -16,13 +16,13 @@ from resolvers.sources import Sources
 from services import idempotency
 from services.attempts import Attempts
 from services.audit import Audit
-from services.credentials import Authority
+from services.credentials import IN_ROOMS, Authority
 from services.idempotency import Answer, Request
 from services.ledger import Notary
 from services.refusals import Forbidden, OutOfScope, Unauthenticated
 from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
-from services.viewer import Viewer
+from services.viewer import Viewer, rooms_as_text
 from services.work import Office, Work
 
 if TYPE_CHECKING:
@@ -235,12 +235,33 @@ class Context:
         return self._pinned if self._pinned is not None else (await self._known_authority()).held
 
     async def require(self, capability: Capability) -> None:
-        """Refuse unless the viewer holds the capability; a right that was just given counts at once."""
+        """Refuse unless the viewer holds the capability; a right that was just given counts at once.
+
+        Whoever holds it within rooms only sees nothing but these from here on, by the database's own word.
+        """
         held = await self.capabilities()
         if capability not in held and self._pinned is None:
             held = (await self._to_its_end(self._read_authority())).held
-        if capability not in held:
+        if capability in held:
+            return
+        if capability not in IN_ROOMS or Capability.ROOMS_PROCTOR not in held:
             raise Forbidden(capability)
+        if self._pinned is None:
+            await self._keep_to((await self._known_authority()).rooms)
+
+    async def _keep_to(self, rooms: tuple[UUID, ...]) -> None:
+        """See the sessions of these rooms alone, in what is open already and in all that follows."""
+        if self.viewer.rooms == rooms:
+            return
+        self.viewer = replace(self.viewer, rooms=rooms)
+        if self._snapshot is None:
+            return
+
+        async def narrow(work: Work) -> None:
+            work.viewer = self.viewer
+            await work.fetch("select set_config('app.rooms', $1, true)", rooms_as_text(rooms))
+
+        await self.read(narrow)
 
     def denied(self, capability: str, field: str) -> None:
         """Note for the ledger that the viewer lacked a capability at a field of the API; once a minute with a count."""

@@ -20,7 +20,7 @@ from realtime import topics
 from realtime.hub import Hub
 from services import credentials, service_tokens
 from services.credentials import NOTHING, Authority, Credential
-from services.refusals import Forbidden, Refusal
+from services.refusals import AccessChanged, Forbidden, Refusal
 from services.viewer import Via, Viewer
 from services.work import Office, Work
 
@@ -45,13 +45,15 @@ class _Reading:
 class Watch:
     """The rights behind one open stream; `held` is kept current, and `end` is called when the capability is gone.
 
-    Without a capability it is the credential alone that has to count, as behind an idle socket.
+    With `rooms`, the capability is held within these alone. Without a capability it is the credential alone that has to
+    count, as behind an idle socket.
     """
 
     credential: Credential
     capability: Capability | None
     end: Callable[[Exception], None]
     held: frozenset[Capability]
+    rooms: tuple[UUID, ...] | None = None
     at: float = field(default_factory=time.monotonic)
 
     def learn(self, authority: Authority, at: float) -> None:
@@ -62,7 +64,12 @@ class Watch:
         except Refusal as refusal:
             self.end(refusal)
             return
-        if self.capability is not None and self.capability not in authority.held:
+        if self.rooms is not None:
+            if Capability.ROOMS_PROCTOR not in authority.held:
+                self.end(Forbidden(Capability.ROOMS_PROCTOR))
+            elif self.rooms != authority.rooms:
+                self.end(AccessChanged("The rooms that you proctor have changed."))
+        elif self.capability is not None and self.capability not in authority.held:
             self.end(Forbidden(self.capability))
 
 
@@ -109,7 +116,7 @@ class Rights:
         credential, tenant_id = Credential.of(viewer), viewer.tenant_id
         if credential is None or tenant_id is None:
             raise Forbidden(capability)
-        watch = Watch(credential, capability, end, held)
+        watch = Watch(credential, capability, end, held, viewer.rooms)
         with self._watching(tenant_id, watch):
             yield watch
 

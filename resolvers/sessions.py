@@ -62,18 +62,17 @@ async def sessions_page(
     return await context.read(sessions.listed, wanted, order, page)
 
 
-async def of_events(context: Context, ids: Sequence[UUID]) -> list[DeliverySession]:
-    """Return the sessions of events that the viewer may see, in order."""
-    found = await context.loaders.of(loaders.by_id).load_many(ids)
-    seen = [one for one in found if one is not None]
-    if len(seen) < len(ids):
-        raise LookupError(f"A session of {len(ids)} events cannot be seen.")
-    return seen
+async def of_events(context: Context, ids: Sequence[UUID]) -> list[DeliverySession | None]:
+    """Return the sessions of events, in order; None where one has left the rooms that the viewer sees."""
+    return await context.loaders.of(loaders.by_id).load_many(ids)
 
 
 async def of_event(context: Context, session_id: UUID) -> DeliverySession:
     """Return the session of an event that the viewer may see."""
-    return (await of_events(context, [session_id]))[0]
+    found = (await of_events(context, [session_id]))[0]
+    if found is None:
+        raise LookupError(f"Session {session_id} cannot be seen.")
+    return found
 
 
 async def clock(context: Context) -> datetime:

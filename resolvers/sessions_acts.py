@@ -34,7 +34,7 @@ async def session_pause(context: Context, targets: Sequence[Target], why: Why, k
     async def act(work: Work) -> Answer:
         return await sessions_acts.pause(work, targets, why)
 
-    return await _acted(context, ("sessionPause", key), _given(targets, why=asdict(why)), act)
+    return await acted(context, ("sessionPause", key), _given(targets, why=asdict(why)), act)
 
 
 @requires(Capability.SESSIONS_PROCTOR)
@@ -44,7 +44,7 @@ async def session_resume(context: Context, targets: Sequence[Target], why: Why, 
     async def act(work: Work) -> Answer:
         return await sessions_acts.resume(work, targets, why)
 
-    return await _acted(context, ("sessionResume", key), _given(targets, why=asdict(why)), act)
+    return await acted(context, ("sessionResume", key), _given(targets, why=asdict(why)), act)
 
 
 @requires(Capability.SESSIONS_PROCTOR)
@@ -54,7 +54,7 @@ async def session_terminate(context: Context, targets: Sequence[Target], why: Wh
     async def act(work: Work) -> Answer:
         return await sessions_acts.terminate(work, targets, why)
 
-    return await _acted(context, ("sessionTerminate", key), _given(targets, why=asdict(why)), act)
+    return await acted(context, ("sessionTerminate", key), _given(targets, why=asdict(why)), act)
 
 
 @requires(Capability.SESSIONS_PROCTOR)
@@ -67,7 +67,7 @@ async def session_extend(
         return await sessions_acts.extend(work, targets, seconds, why)
 
     given = _given(targets, why=asdict(why), seconds=seconds)
-    return await _acted(context, ("sessionExtend", key), given, act)
+    return await acted(context, ("sessionExtend", key), given, act)
 
 
 @requires(Capability.SESSIONS_PROCTOR)
@@ -77,7 +77,7 @@ async def session_message(context: Context, targets: Sequence[Target], text: str
     async def act(work: Work) -> Answer:
         return await sessions_acts.message(work, targets, text)
 
-    return await _acted(context, ("sessionMessage", key), _given(targets, text=text), act)
+    return await acted(context, ("sessionMessage", key), _given(targets, text=text), act)
 
 
 @requires(Capability.SESSIONS_PROCTOR)
@@ -87,7 +87,7 @@ async def session_note(context: Context, targets: Sequence[Target], text: str, k
     async def act(work: Work) -> Answer:
         return await sessions_acts.note(work, targets, text)
 
-    return await _acted(context, ("sessionNote", key), _given(targets, text=text), act)
+    return await acted(context, ("sessionNote", key), _given(targets, text=text), act)
 
 
 async def available(context: Context, rows: Sequence[DeliverySession]) -> list[list[Available]]:
@@ -106,7 +106,7 @@ def _given(targets: Sequence[Target], **more: Any) -> dict[str, Any]:
     return {"targets": [asdict(one) for one in targets], **more}
 
 
-async def _acted(
+async def acted(
     context: Context, named: tuple[str, str | None], given: Any, act: Callable[[Work], Awaitable[Answer]]
 ) -> list[Row]:
     """Act once per key, and return what became of each session, as it is now."""

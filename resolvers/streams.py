@@ -39,21 +39,21 @@ TOLD_TO_CANDIDATES = frozenset(
 async def assignment_events(context: Context, assignment_id: UUID, after: str | None, first: int) -> Frame:
     """Read what happened in an assignment's sessions after a cursor, at most `first` events."""
     await context.read(assignments.require, assignment_id)
-    return await _page(context, _of_assignment(context, assignment_id), after, first)
+    return await page(context, _of_assignment(context, assignment_id), after, first)
 
 
 @requires(Capability.SESSIONS_READ)
 async def session_events(context: Context, session_id: UUID, after: str | None, first: int) -> Frame:
     """Read a session's timeline after a cursor, at most `first` events; from its beginning without one."""
     await context.read(streams.require_session, session_id)
-    return await _page(context, _of_session(context, session_id), after, first)
+    return await page(context, _of_session(context, session_id), after, first)
 
 
 @requires(Capability.ASSIGNMENTS_MONITOR)
 async def assignment_stream(context: Context, assignment_id: UUID, after: str | None) -> AsyncGenerator[Frame, None]:
     """Follow an assignment's sessions, after a cursor or from now on."""
     await context.read(assignments.require, assignment_id)
-    async for frame in _follow(context, _of_assignment(context, assignment_id), after, Capability.ASSIGNMENTS_MONITOR):
+    async for frame in follow(context, _of_assignment(context, assignment_id), after, Capability.ASSIGNMENTS_MONITOR):
         yield frame
 
 
@@ -61,7 +61,7 @@ async def assignment_stream(context: Context, assignment_id: UUID, after: str | 
 async def session_stream(context: Context, session_id: UUID, after: str | None) -> AsyncGenerator[Frame, None]:
     """Follow one session's timeline, after a cursor or from now on."""
     await context.read(streams.require_session, session_id)
-    async for frame in _follow(context, _of_session(context, session_id), after, Capability.SESSIONS_READ):
+    async for frame in follow(context, _of_session(context, session_id), after, Capability.SESSIONS_READ):
         yield frame
 
 
@@ -92,14 +92,15 @@ def _of_session(context: Context, session_id: UUID) -> Stream:
     return streams.session_stream(context.tenant_id, session_id)
 
 
-async def _page(context: Context, stream: Stream, after: str | None, first: int) -> Frame:
+async def page(context: Context, stream: Stream, after: str | None, first: int) -> Frame:
+    """Read at most `first` events of a stream that the viewer may see, after a cursor."""
     secret = context.house.cursor_secret
 
     async def read(work: Work) -> Frame:
         at = await streams.horizon(work)
         start = Position.start() if after is None else streams.position(secret, stream, at, after)
-        page = await streams.events(work, stream, start, first)
-        return Frame(streams.cursor(secret, stream, at, page.position), page.as_of, page.rows, heartbeat=False)
+        read_ = await streams.events(work, stream, start, first)
+        return Frame(streams.cursor(secret, stream, at, read_.position), read_.as_of, read_.rows, heartbeat=False)
 
     return await context.read(read)
 
@@ -116,12 +117,13 @@ async def _begin(context: Context, stream: Stream, after: str | None) -> Positio
     return await context.read(begin)
 
 
-async def _follow(
+async def follow(
     context: Context,
     stream: Stream,
     after: str | None,
     capability: Capability,
 ) -> AsyncGenerator[Frame, None]:
+    """Follow a stream for as long as the viewer holds the capability, after a cursor or from now on."""
     start = await _begin(context, stream, after)
     source = context.house.sources.of(stream, context.viewer.impersonal())
     feed = Feed()

@@ -21,6 +21,7 @@ from resolvers import (
     overrides,
     reviews,
     roles,
+    rooms,
     schedules,
     sessions,
     submissions,
@@ -41,6 +42,7 @@ from schema.nodes import Node, split_id
 from schema.overrides import Override
 from schema.reviews import ReviewTask
 from schema.roles import Role
+from schema.rooms import Room
 from schema.schedules import AssignmentSchedule
 from schema.sessions import Session
 from schema.submissions import ScoreVersion, Submission, SubmissionItem
@@ -73,6 +75,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
     "ReviewTask": _shown(reviews.review_task, ReviewTask.of),
+    "Room": _shown(rooms.room, Room.of),
     "Role": _shown(roles.role, Role.of),
     "Session": _shown(sessions.session, Session.of),
     "ScoreVersion": _shown(submissions.score_version, ScoreVersion.of),

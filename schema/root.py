@@ -39,6 +39,8 @@ from schema.reviews import ReviewsQuery
 from schema.reviews_acts import ReviewsMutation
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
+from schema.rooms import RoomsQuery, RoomsSubscription
+from schema.rooms_acts import RoomsMutation
 from schema.schedules import SchedulesQuery
 from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
@@ -79,6 +81,7 @@ Query = merge_types(
         AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
+        RoomsQuery,
         CohortsQuery,
         StreamsQuery,
         MySessionQuery,
@@ -112,6 +115,7 @@ Mutation = merge_types(
         AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,
         JobsMutation,
@@ -120,7 +124,7 @@ Mutation = merge_types(
         ActivityMutation,
     ),
 )
-Subscription = merge_types("Subscription", (StreamsSubscription, MySessionSubscription))
+Subscription = merge_types("Subscription", (StreamsSubscription, MySessionSubscription, RoomsSubscription))
 
 schema = EvaliumSchema(
     Query,

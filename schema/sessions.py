@@ -10,7 +10,7 @@ import strawberry
 from models.attention import AttentionLevel
 from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
-from resolvers import activity, assignments, identity, sessions, sessions_acts
+from resolvers import activity, assignments, identity, rooms, sessions, sessions_acts
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, selects, told
@@ -32,6 +32,7 @@ from services.sessions_status import DisplayStatus
 
 if TYPE_CHECKING:
     from schema.assignments import Assignment
+    from schema.rooms import Room
     from schema.submissions import Submission
 
 
@@ -79,6 +80,14 @@ async def _assignments(context: Context, shown: Sequence["Session"]) -> list["As
 
     rows = await assignments.assignments_by_id(context, [one.row.assignment_id for one in shown])
     return [row and Assignment.of(row) for row in rows]
+
+
+async def _rooms(context: Context, shown: Sequence["Session"]) -> list["Room | None"]:
+    from schema.rooms import Room  # noqa: PLC0415 - the types refer to each other
+
+    wanted = list({one.row.room_id for one in shown if one.row.room_id is not None})
+    found = {row.id: Room.of(row) for row in await rooms.rooms_by_id(context, wanted) if row} if wanted else {}
+    return [None if one.row.room_id is None else found.get(one.row.room_id) for one in shown]
 
 
 async def _submissions(context: Context, shown: Sequence["Session"]) -> list["Submission | None"]:
@@ -155,6 +164,12 @@ class Session(Node):
         """Show the attention that it needs."""
         return SessionAttention.of(self.row)
 
+    @ask(rooms.rooms_by_id, "The room that it is in; null when it is in none.")
+    @together(_rooms)
+    async def room(self, info: Info) -> Annotated["Room", strawberry.lazy("schema.rooms")] | None:
+        """Show the room."""
+        return await alone(_rooms, info, self)
+
     @strawberry.field(description="How the candidate's browser is connected.")
     def connection(self) -> SessionConnectivity:
         """Show the connection."""
@@ -210,10 +225,11 @@ class SessionFilter:
         "Only sessions that require a lockdown browser and of which this is known now.", default=None
     )
     attention: list[AttentionLevel] | None = told("Only sessions that need this much attention now.", default=None)
+    room_id: strawberry.ID | None = told("Only sessions that are in this room now.", default=None)
 
     def plain(self) -> Filter:
         """Return the filter as the service reads it."""
-        assignment, person = self.assignment_id, self.candidate_id
+        assignment, person, room = self.assignment_id, self.candidate_id, self.room_id
         return Filter(
             None if assignment is None else local_id("Assignment", assignment, path=["filter", "assignmentId"]),
             None if person is None else local_id("User", person, path=["filter", "candidateId"]),
@@ -221,6 +237,7 @@ class SessionFilter:
             self.display_status,
             self.lockdown,
             self.attention,
+            None if room is None else local_id("Room", room, path=["filter", "roomId"]),
         )
 
 

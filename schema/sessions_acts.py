@@ -122,7 +122,8 @@ def _named(ids: Sequence[strawberry.ID]) -> list[Target]:
     return [Target(str(one), looked_for("Session", one)) for one in ids]
 
 
-async def _answered(acted: Awaitable[list[Row]]) -> SessionActPayload:
+async def answered(acted: Awaitable[list[Row]]) -> SessionActPayload:
+    """Show what became of each session of an act, or why nothing was done at all."""
     rows, problems = await attempt(acted)
     results = [
         SessionActResult(
@@ -150,7 +151,7 @@ class SessionsActsMutation:
         """Pause."""
         why = Why(input.category, input.reason)
         targets = _targets(input.sessions)
-        return await _answered(sessions_acts.session_pause(info.context, targets, why, input.idempotency_key))
+        return await answered(sessions_acts.session_pause(info.context, targets, why, input.idempotency_key))
 
     @act(
         sessions_acts.session_resume,
@@ -162,7 +163,7 @@ class SessionsActsMutation:
         """Resume."""
         why = Why(input.category, input.reason or "")
         targets = _targets(input.sessions)
-        return await _answered(sessions_acts.session_resume(info.context, targets, why, input.idempotency_key))
+        return await answered(sessions_acts.session_resume(info.context, targets, why, input.idempotency_key))
 
     @act(
         sessions_acts.session_terminate,
@@ -175,7 +176,7 @@ class SessionsActsMutation:
         """Terminate."""
         why = Why(input.category, input.reason)
         targets = _targets(input.sessions)
-        return await _answered(sessions_acts.session_terminate(info.context, targets, why, input.idempotency_key))
+        return await answered(sessions_acts.session_terminate(info.context, targets, why, input.idempotency_key))
 
     @act(
         sessions_acts.session_extend,
@@ -188,7 +189,7 @@ class SessionsActsMutation:
         """Extend."""
         why, targets = Why(input.category, input.reason), _targets(input.sessions)
         acted = sessions_acts.session_extend(info.context, targets, input.seconds, why, input.idempotency_key)
-        return await _answered(acted)
+        return await answered(acted)
 
     @act(
         sessions_acts.session_message,
@@ -199,7 +200,7 @@ class SessionsActsMutation:
     ) -> SessionActPayload:
         """Write."""
         targets = _named(input.ids)
-        return await _answered(sessions_acts.session_message(info.context, targets, input.text, input.idempotency_key))
+        return await answered(sessions_acts.session_message(info.context, targets, input.text, input.idempotency_key))
 
     @act(
         sessions_acts.session_note,
@@ -210,4 +211,4 @@ class SessionsActsMutation:
     ) -> SessionActPayload:
         """Note."""
         targets = _named(input.ids)
-        return await _answered(sessions_acts.session_note(info.context, targets, input.text, input.idempotency_key))
+        return await answered(sessions_acts.session_note(info.context, targets, input.text, input.idempotency_key))

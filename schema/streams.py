@@ -18,7 +18,7 @@ from schema import session_enums as _  # noqa: F401 - describes the enums used h
 from schema.access import Info, alone, ask, follow, says, told
 from schema.attention import AttentionRule
 from schema.enums import closed_set
-from schema.nodes import local_id
+from schema.nodes import global_id, local_id
 from schema.plans import together
 from services.lockdown import words
 from services.refusals import BadUserInput
@@ -61,10 +61,11 @@ closed_set(
 )
 
 
-async def _sessions(context: Context, shown: Sequence["SessionEvent"]) -> list["Session"]:
+async def _sessions(context: Context, shown: Sequence["SessionEvent"]) -> list["Session | None"]:
     from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
 
-    return [Session.of(row) for row in await sessions.of_events(context, [one.row.session_id for one in shown])]
+    found = await sessions.of_events(context, [one.row.session_id for one in shown])
+    return [row and Session.of(row) for row in found]
 
 
 @strawberry.interface(description="Something that happened in a session. Rows are never changed or removed.")
@@ -78,9 +79,12 @@ class SessionEvent:
     client_at: datetime | None = told("When, by the candidate's clock, where the candidate's browser reported it.")
     reason: str | None = told("Why, where a person decided it.")
 
-    @strawberry.field(description="The session as it is now; it may have moved on since this event.")
+    @strawberry.field(
+        description="The session as it is now; it may have moved on since this event. Null for who proctors rooms "
+        "only, when it is in none of them any more."
+    )
     @together(_sessions)
-    async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")]:
+    async def session(self, info: Info) -> Annotated["Session", strawberry.lazy("schema.sessions")] | None:
         """Show the session."""
         return await alone(_sessions, info, self)
 
@@ -249,6 +253,9 @@ class AttentionCleared(AttentionEvent):
 class RoomChanged(SessionEvent):
     """Moved."""
 
+    from_room_id: strawberry.ID | None = told("Global id of the room that it left; null when it was in none.")
+    to_room_id: strawberry.ID | None = told("Global id of the room that it came into; null when it is in none.")
+
 
 @strawberry.type(description="The candidate handed in.")
 class SessionSubmitted(SessionEvent):
@@ -316,11 +323,17 @@ def _cleared(payload: dict[str, Any]) -> dict[str, Any]:
     return _raised(payload) | {"is_acknowledged": payload.get("acknowledged", False)}
 
 
+def _moved(payload: dict[str, Any]) -> dict[str, Any]:
+    rooms = {f"{way}_room_id": payload[way] for way in ("from", "to")}
+    return {name: None if room is None else global_id("Room", room) for name, room in rooms.items()}
+
+
 FACTS: dict[EventKind, Callable[[dict[str, Any]], dict[str, Any]]] = {
     EventKind.DISCONNECTED: _disconnected,
     EventKind.RECONNECTED: _reconnected,
     EventKind.ATTENTION_RAISED: _raised,
     EventKind.ATTENTION_CLEARED: _cleared,
+    EventKind.ROOM_CHANGED: _moved,
 }
 """What the payload of an event of a kind tells, as attributes of its type."""
 
@@ -406,7 +419,8 @@ After = Annotated[
 First = Annotated[int, says(f"At most this many events, 1 to {LARGEST_PAGE}.")]
 
 
-def _checked(first: int) -> int:
+def checked(first: int) -> int:
+    """Return how many events a page has; refuse none, and too many."""
     if not 1 <= first <= LARGEST_PAGE:
         raise BadUserInput(f"A page has 1 to {LARGEST_PAGE} events, not {first}.", hint="Page on with the cursor.")
     return first
@@ -425,7 +439,7 @@ class StreamsQuery:
     ) -> EventPage:
         """Page through an assignment's events."""
         assignment = local_id("Assignment", assignment_id, path=["assignmentId"])
-        return EventPage.of(await streams.assignment_events(info.context, assignment, after, _checked(first)))
+        return EventPage.of(await streams.assignment_events(info.context, assignment, after, checked(first)))
 
     @ask(streams.session_events, "One session's timeline after a cursor; from its beginning without one.")
     async def session_events(
@@ -433,7 +447,7 @@ class StreamsQuery:
     ) -> EventPage:
         """Page through a session's events."""
         session = local_id("Session", session_id, path=["sessionId"])
-        return EventPage.of(await streams.session_events(info.context, session, after, _checked(first)))
+        return EventPage.of(await streams.session_events(info.context, session, after, checked(first)))
 
 
 @strawberry.type

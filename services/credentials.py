@@ -7,12 +7,14 @@ away is read from the database, for many at once.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from models.capabilities import Capability
 from models.identity import User, UserStatus
+from models.rooms import RoomProctor
 from models.service_tokens import ServiceToken
 from models.sign_ins import SignIn
 from services import identity
@@ -44,12 +46,16 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a credential is good for. `refusal` says why it counts no more, `operations` which documents it runs."""
+    """What a credential is good for. `refusal` says why it counts no more, `operations` which documents it runs.
+
+    `rooms` are those that its person is assigned to, where it holds the right to proctor rooms.
+    """
 
     held: frozenset[Capability] = frozenset()
     refusal: str | None = None
     operations: frozenset[str] | None = None
     used_at: datetime | None = None
+    rooms: tuple[UUID, ...] = ()
 
     def check(self) -> None:
         """Refuse a credential that counts no more."""
@@ -59,6 +65,12 @@ class Authority:
 
 NOTHING = Authority()
 
+Who: TypeAlias = tuple[UUID, UUID | None]
+"""A person, in an org unit or in the whole tenant."""
+
+IN_ROOMS = frozenset({Capability.SESSIONS_READ, Capability.SESSIONS_PROCTOR})
+"""What the right to proctor rooms gives, within the rooms that one is assigned to."""
+
 
 async def read(work: Work, credentials: Collection[Credential]) -> dict[Credential, Authority]:
     """Return what each credential opens at present, in as many statements for one as for many."""
@@ -66,15 +78,17 @@ async def read(work: Work, credentials: Collection[Credential]) -> dict[Credenti
     people = {(one.user_id, one.org_unit_id) for one in credentials if one.user_id is not None}
     people |= {(token.created_by, token.org_unit_id) for token in tokens.values()}
     held = await identity.capabilities_of(work, people) if people else {}
+    rooms = await _rooms(work, {who for who, mine in held.items() if Capability.ROOMS_PROCTOR in mine})
     refused = await _over(work, {one.sign_in_id for one in credentials if one.sign_in_id is not None})
     answers: dict[Credential, Authority] = {}
     for one in credentials:
         if one.service_token_id is not None:
-            answers[one] = _of_token(tokens.get(one.service_token_id), held)
+            answers[one] = _of_token(tokens.get(one.service_token_id), held, rooms)
         elif one.sign_in_id is not None and (why := refused.get(one.sign_in_id, ENDED)) is not None:
             answers[one] = Authority(refusal=why)
         elif one.user_id is not None:
-            answers[one] = Authority(held[one.user_id, one.org_unit_id])
+            who = (one.user_id, one.org_unit_id)
+            answers[one] = Authority(held[who], rooms=rooms.get(who, ()))
     return answers
 
 
@@ -88,14 +102,30 @@ async def _tokens(work: Work, ids: set[UUID]) -> dict[UUID, ServiceToken]:
     return {row.id: row for row in await work.session.scalars(wanted.execution_options(populate_existing=True))}
 
 
-def _of_token(token: ServiceToken | None, held: dict[tuple[UUID, UUID | None], frozenset[Capability]]) -> Authority:
+async def _rooms(work: Work, people: set[Who]) -> dict[Who, tuple[UUID, ...]]:
+    """Return the rooms that each of these people is assigned to, in the org unit that stands beside their id."""
+    if not people:
+        return {}
+    row = RoomProctor
+    wanted = select(row.user_id, row.org_unit_id, row.room_id).where(row.user_id.in_({one for one, _ in people}))
+    found: dict[Who, list[UUID]] = {who: [] for who in people}
+    for one in await work.rows(wanted.order_by(row.room_id)):
+        for who in {(one.user_id, one.org_unit_id), (one.user_id, None)} & people:
+            found[who].append(one.room_id)
+    return {who: tuple(rooms) for who, rooms in found.items()}
+
+
+def _of_token(
+    token: ServiceToken | None, held: dict[Who, frozenset[Capability]], rooms: dict[Who, tuple[UUID, ...]]
+) -> Authority:
     """Return what a service token opens: what it names, as far as its creator still holds it there."""
     if token is None:
         return Authority(refusal=REVOKED)
     named = {str(name) for name in token.capabilities}
     mine = frozenset(one for one in held[token.created_by, token.org_unit_id] if one.value in named)
     operations = None if token.operations is None else frozenset(map(str, token.operations))
-    return Authority(mine, operations=operations, used_at=token.last_used_at)
+    watched = rooms.get((token.created_by, token.org_unit_id), ())
+    return Authority(mine, operations=operations, used_at=token.last_used_at, rooms=watched)
 
 
 async def _over(work: Work, ids: set[UUID]) -> dict[UUID, str | None]:

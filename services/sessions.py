@@ -29,6 +29,7 @@ from services import (
     lockdown_probe,
     paging,
     plain,
+    rooms,
     sessions_attention,
     sessions_paper,
     sessions_policy,
@@ -84,6 +85,7 @@ async def open_session(
         invitation_id=invitation.id,
         evaluation_version_id=assignment.evaluation_version_id,
         user_id=invitation.user_id,
+        room_id=await rooms.room_of(work, assignment.id, invitation.user_id),
         attempt=attempt,
         state=SessionState.CREATED,
         seed=seed,
@@ -219,6 +221,7 @@ class Filter:
     display_status: Sequence[DisplayStatus] | None = None
     lockdown: Sequence[LockdownState] | None = None
     attention: Sequence[AttentionLevel] | None = None
+    room_id: UUID | None = None
 
 
 async def listed(
@@ -230,7 +233,12 @@ async def listed(
     """List sessions of the viewer's org unit; without an order, the newest first."""
     shown = None if wanted.display_status is None else tuple(wanted.display_status)
     sorting = tuple(order) or (_NEWEST_FIRST,)
-    by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
+    by = {
+        "assignment_id": wanted.assignment_id,
+        "user_id": wanted.user_id,
+        "run_label": wanted.run_label,
+        "room_id": wanted.room_id,
+    }
     values = {name: value for name, value in by.items() if value is not None}
     locked = None if wanted.lockdown is None else tuple(wanted.lockdown)
     attention = None if wanted.attention is None else tuple(wanted.attention)
@@ -255,6 +263,8 @@ def _selected(
     statement = cast("Select[Any]", select(*plain.columns(row)))
     if "assignment_id" in wanted:
         statement = statement.where(row.assignment_id == given("assignment_id"))
+    if "room_id" in wanted:
+        statement = statement.where(row.room_id == given("room_id"))
     if "user_id" in wanted:
         statement = statement.where(row.user_id == given("user_id"))
     if "run_label" in wanted:

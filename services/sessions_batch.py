@@ -87,8 +87,9 @@ with counted as (
  select * from unnest($25::uuid[], $26::uuid[], $27::text[], $28::text[], $29::text[], $30::text[], $31::jsonb[],
   $32::timestamptz[])
 ), told as (
- insert into session_events (org_unit_id, session_id, assignment_id, at, id, seq, kind, client_at, payload, actor_id)
- select ($33::uuid[])[e.n], ($2::uuid[])[e.n], ($34::uuid[])[e.n], $1::timestamptz,
+ insert into session_events
+  (org_unit_id, session_id, assignment_id, room_id, at, id, seq, kind, client_at, payload, actor_id)
+ select ($33::uuid[])[e.n], ($2::uuid[])[e.n], ($34::uuid[])[e.n], ($42::uuid[])[e.n], $1::timestamptz,
   e.id, e.seq, e.kind, e.client_at, e.payload, e.actor_id
  from unnest($35::int[], $36::uuid[], $37::bigint[], $38::text[], $39::timestamptz[], $40::jsonb[], $41::uuid[])
   e(n, id, seq, kind, client_at, payload, actor_id)
@@ -303,11 +304,14 @@ async def _write(unit: Unit, tenant_id: UUID, sheet: Sheet, keys: Sequence[tuple
         [one.happening.client_at for one in sheet.told],
         [_text(one.happening.payload) if one.happening.payload else "{}" for one in sheet.told],
         [one.actor_id for one in sheet.told],
+        [one.room_id for one in changed],
     )
     if done[0]["counted"] != len(changed):
         raise RuntimeError(f"{done[0]['counted']} of {len(changed)} sessions could be written.")
     for one in changed:
         unit.touch(topics.assignment_sessions(tenant_id, one.assignment_id), topics.session_timeline(tenant_id, one.id))
+        if one.room_id is not None:
+            unit.touch(topics.room_sessions(tenant_id, one.room_id))
 
 
 async def _write_the_rest(unit: Unit, sheet: Sheet) -> None:

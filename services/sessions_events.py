@@ -54,11 +54,11 @@ _SIGNALS = frozenset({ReportedKind.FOCUS_LOST, ReportedKind.TAB_SWITCH, Reported
 
 _INSERT = text(
     "insert into session_events"
-    " (org_unit_id, session_id, assignment_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
-    "select e.org_unit_id, e.session_id, e.assignment_id, :at, :actor_id, :reason, e.id, e.seq, e.kind, e.client_at,"
-    " e.payload "
+    " (org_unit_id, session_id, assignment_id, room_id, at, actor_id, reason, id, seq, kind, client_at, payload) "
+    "select e.org_unit_id, e.session_id, e.assignment_id, e.room_id, :at, :actor_id, :reason, e.id, e.seq, e.kind,"
+    " e.client_at, e.payload "
     "from jsonb_to_recordset(cast(:events as jsonb)) as e(org_unit_id uuid, session_id uuid, assignment_id uuid,"
-    " id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
+    " room_id uuid, id uuid, seq bigint, kind text, client_at timestamptz, payload jsonb)",
 )
 
 
@@ -119,6 +119,8 @@ async def append_to_each(
             topics.assignment_sessions(session.tenant_id, session.assignment_id),
             topics.session_timeline(session.tenant_id, session.id),
         )
+    for room_id in {room_id for session, one in told for room_id in (one.room_id, session.room_id)} - {None}:
+        work.touch(topics.room_sessions(told[0][0].tenant_id, room_id))
 
 
 async def _settled(work: Work, sessions: Sequence[DeliverySession]) -> list[tuple[DeliverySession, Happening]]:
@@ -136,10 +138,12 @@ async def _settled(work: Work, sessions: Sequence[DeliverySession]) -> list[tupl
 
 def _numbered(session: DeliverySession, happening: Happening) -> dict[str, Any]:
     session.event_seq += 1
+    room_id = happening.room_id or session.room_id
     return {
         "org_unit_id": str(session.org_unit_id),
         "session_id": str(session.id),
         "assignment_id": str(session.assignment_id),
+        "room_id": None if room_id is None else str(room_id),
         "id": uuid7(),
         "seq": session.event_seq,
         "kind": happening.kind,

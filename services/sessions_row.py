@@ -15,6 +15,7 @@ class Held:
     org_unit_id: UUID
     assignment_id: UUID
     user_id: UUID
+    room_id: UUID | None
     state: str
     version: int
     started_at: datetime | None

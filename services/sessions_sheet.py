@@ -60,11 +60,15 @@ class KeptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One event before it is numbered. `client_at` is the candidate's clock, where the browser reported the event."""
+    """One event before it is numbered. `client_at` is the candidate's clock, where the browser reported the event.
+
+    `room_id` is the room whose followers are told, where that is not the one that the session is in.
+    """
 
     kind: EventKind
     payload: dict[str, Any] = field(default_factory=dict[str, Any])
     client_at: datetime | None = None
+    room_id: UUID | None = None
 
 
 @dataclass(slots=True)

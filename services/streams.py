@@ -79,7 +79,7 @@ left join lateral (select {plain.listed(DeliverySession)} from delivery_sessions
  where e.is_last and id = e.session_id limit 1) s on true
 left join lateral (select {plain.listed(User)} from users where id = s.user_id limit 1) u on true
 order by e.xid, e.id"""  # noqa: S608 - names of our models
-_COLUMNS: Final = ("assignment_id", "session_id")
+_COLUMNS: Final = ("assignment_id", "session_id", "room_id")
 _READ: Final = {column: _ROWS.format(column=column) + _BARE for column in _COLUMNS}
 _READ_SHOWN: Final = {column: _ROWS.format(column=column) + _SHOWN for column in _COLUMNS}
 
@@ -141,6 +141,11 @@ def session_stream(tenant_id: UUID, session_id: UUID) -> Stream:
         "session_id",
         session_id,
     )
+
+
+def room_stream(tenant_id: UUID, room_id: UUID) -> Stream:
+    """Everything that happens in the sessions of one room, while they are in it."""
+    return Stream(f"room/{tenant_id}/{room_id}", topics.room_sessions(tenant_id, room_id), "room_id", room_id)
 
 
 async def require_session(work: Work, session_id: UUID) -> None:

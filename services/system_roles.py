@@ -83,6 +83,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.INVITATIONS_COPY_LINK,
             C.REPORTS_READ,
             C.SCHEDULES_MANAGE,
+            C.ROOMS_MANAGE,
         },
     ),
     _role(

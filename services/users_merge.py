@@ -16,6 +16,8 @@ from models.assignments import AssignmentTarget, Invitation
 from models.capabilities import Capability
 from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
 from models.overrides import AssignmentOverride
+from models.reviews import ReviewTask
+from models.rooms import RoomProctor, RoomSeat
 from models.sessions import DeliverySession, SessionState
 from models.sign_ins import SignInEnd
 from models.submissions import Submission
@@ -37,10 +39,12 @@ MOVED = (
     "submissions",
     "assignment_overrides",
     "accommodation_profiles",
+    "review_tasks",
+    "room_seats",
 )
 """Tables whose references to the duplicate go over to the kept person."""
 
-ENDED = ("user_roles", "auth_sessions", "magic_links")
+ENDED = ("user_roles", "auth_sessions", "magic_links", "room_proctors")
 """Tables whose rows about the duplicate end with it."""
 
 AUTHORED = (
@@ -60,6 +64,12 @@ AUTHORED = (
     "policy_defaults",
     "attention_rules",
     "incidents",
+    "correction_batches",
+    "review_claims",
+    "review_drafts",
+    "review_marks",
+    "review_policies",
+    "rooms",
 )
 """Tables whose references say who did something, which stays as it was said."""
 
@@ -219,7 +229,19 @@ async def _move_attempts(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
     await _move(work, Invitation, kept_id, duplicate_id, Invitation.ordinal)
     await _move(work, DeliverySession, kept_id, duplicate_id, DeliverySession.attempt)
     await _move(work, Submission, kept_id, duplicate_id)
+    await _move(work, ReviewTask, kept_id, duplicate_id)
+    await _move_seats(work, kept_id, duplicate_id)
     await _move(work, AssignmentOverride, kept_id, duplicate_id)
+
+
+async def _move_seats(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
+    """Move seats in rooms, unless the kept person has one for the same assignment; watching rooms ends."""
+    left = {"synchronize_session": False}
+    own = select(RoomSeat.assignment_id).where(RoomSeat.user_id == kept_id)
+    twice = delete(RoomSeat).where(RoomSeat.user_id == duplicate_id, RoomSeat.assignment_id.in_(own))
+    await work.session.execute(twice, execution_options=left)
+    await _move(work, RoomSeat, kept_id, duplicate_id)
+    await work.session.execute(delete(RoomProctor).where(RoomProctor.user_id == duplicate_id), execution_options=left)
 
 
 async def _move_profile(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
@@ -237,7 +259,9 @@ async def _move_profile(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
 
 async def _move(
     work: Work,
-    table: type[AssignmentTarget | Invitation | DeliverySession | Submission | AssignmentOverride],
+    table: type[
+        AssignmentTarget | Invitation | DeliverySession | Submission | AssignmentOverride | ReviewTask | RoomSeat
+    ],
     kept_id: UUID,
     duplicate_id: UUID,
     number: InstrumentedAttribute[int] | None = None,

@@ -1,5 +1,6 @@
 """Who acts: the verified bearer of a token, nobody, or the system itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,7 @@ class Viewer:
     org units of the tenant and belongs to jobs and operator-minted service tokens alone. `expires_at` is the end of
     the token; a stream does not outlive it. `sign_in_id` and `service_token_id` name the row that decides whether the
     token still counts. `bearer_hash` is the SHA-256, in hexadecimal, of what is shown before the tenant is known.
+    `rooms` are the only ones whose sessions are seen, by whoever proctors rooms only.
     """
 
     via: Via
@@ -39,6 +41,7 @@ class Viewer:
     sign_in_id: UUID | None = None
     service_token_id: UUID | None = None
     bearer_hash: str | None = None
+    rooms: tuple[UUID, ...] | None = None
 
     @classmethod
     def anonymous(cls) -> Self:
@@ -94,5 +97,11 @@ class Viewer:
             "app.session_id": self.session_id,
             "app.scope_all": "on" if self.scope_all else None,
             "app.bearer_hash": self.bearer_hash,
+            "app.rooms": None if self.rooms is None else rooms_as_text(self.rooms),
         }
         return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def rooms_as_text(rooms: Iterable[UUID]) -> str:
+    """Return rooms as the variable of row-level security has them; none at all shows no session."""
+    return f"{{{','.join(map(str, rooms))}}}"

@@ -135,6 +135,22 @@ async def make_reviews(live: Live) -> Reviewed:
     return Reviewed(assignment, tasks[0], (tasks[1], held[tasks[1]]), tasks[2], (tasks[3], held[tasks[3]]), item, other)
 
 
+@dataclass
+class Roomed:
+    """Rooms, each for something to be done with it, and somebody who watches the first."""
+
+    room: str
+    to_archive: str
+
+
+async def make_rooms(live: Live, busy: Sitting, watcher: str) -> Roomed:
+    """Make two rooms, with a session and somebody who watches in the first."""
+    made = [(await live.do("RoomCreate", {"name": name()}, role="manager"))["room"]["id"] for _ in range(2)]
+    await live.do("RoomSessionsMove", {"id": made[0], "sessions": [{"id": busy.session_id}]}, role="manager")
+    await live.do("RoomProctorsAdd", {"id": made[0], "userIds": [watcher]}, role="manager")
+    return Roomed(*made)
+
+
 def judged(world: "World", item: str) -> dict[str, Any]:
     task, fence = world.reviews.in_hand
     return {"taskId": task, "itemId": item, "fence": fence}
@@ -173,6 +189,7 @@ class World:
     people: People
     limits: Limited
     reviews: Reviewed
+    rooms: Roomed
     locked_assignment: str
     locked: Locked
     """A candidate who has to prove a lockdown browser."""
@@ -221,6 +238,7 @@ async def make_world(live: Live) -> World:
         people := await make_people(live),
         await make_limits(live, assignment, version["id"], busy, people.kept),
         await make_reviews(live),
+        await make_rooms(live, busy, people.kept),
         locked_assignment,
         locked,
     )
@@ -324,8 +342,22 @@ REVIEWS: dict[str, tuple[str, Build]] = {
     "GradeFinalise": ("assessor", lambda w: judged(w, w.reviews.other_item) | {"points": "4", "rationale": "Enough."}),
 }
 
+ROOMS: dict[str, tuple[str, Build]] = {
+    "RoomCreate": ("manager", lambda _w: {"name": name(), "capacity": 30}),
+    "RoomUpdate": ("manager", lambda w: {"id": w.rooms.room, "name": name()}),
+    "RoomArchive": ("manager", lambda w: {"id": w.rooms.to_archive, "reason": "Pulled down."}),
+    "RoomProctorsAdd": ("manager", lambda w: {"id": w.rooms.room, "userIds": [w.people.to_suspend]}),
+    "RoomProctorsRemove": ("manager", lambda w: {"id": w.rooms.room, "userIds": [w.people.kept]}),
+    "RoomCandidatesAssign": (
+        "manager",
+        lambda w: {"id": w.rooms.room, "assignmentId": w.assignment, "userIds": [w.people.kept]},
+    ),
+    "RoomSessionsMove": ("manager", lambda w: {"id": None, "sessions": [{"id": w.busy.session_id}]}),
+}
+
 MUTATIONS: dict[str, tuple[str, Build]] = {
     **REVIEWS,
+    **ROOMS,
     "QuestionCreate": ("author", lambda _w: question_given()),
     "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),
     "QuestionPublish": ("author", lambda w: {"id": w.draft["id"]}),

@@ -21,8 +21,9 @@ HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
 ROOTS = ("Query", "Mutation", "Subscription")
 INSIDE = [place for place in access_table.declared(schema) if place[0] not in ROOTS]
 
-ELSEWHERE = {("ProbeRecorded", "technicalDetails")}
-"""What no way from a global id leads to: events are read by streams alone, and tried there."""
+ELSEWHERE = {("ProbeRecorded", "technicalDetails"), ("Session", "room")}
+"""What no way from a global id leads to: events are read by streams alone, and tried there; the session here has been
+handed in, and is in no room."""
 
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "AssignmentLockdown": ("Assignment", ("lockdown",)),
@@ -62,6 +63,7 @@ async def ids(live: Live) -> dict[str, str]:
         "QuestionVersion": data["evaluationVersion"]["sections"][0]["items"][0]["questionVersion"]["id"],
         "Session": world.done.session_id,
         "ReviewTask": world.reviews.to_claim,
+        "Room": world.rooms.room,
         "Submission": submission["id"],
         "SubmissionItem": submission["items"][0]["id"],
         "User": world.people.kept,
