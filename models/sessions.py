@@ -235,6 +235,7 @@ class SessionEvent(Resource, Base):
         unique("session_id", "seq"),
         index("ix_session_events_assignment", "assignment_id", "xid", "id"),
         index("ix_session_events_session", "session_id", "xid", "id"),
+        index("ix_session_events_unit", "org_unit_id", "xid", "id"),
         index("ix_session_events_room", "room_id", "xid", "id", where="room_id is not null"),
         CheckConstraint(among("kind", EventKind), "kind"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.OWN_SESSION, Narrowing.IN_ROOM]}},

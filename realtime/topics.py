@@ -29,6 +29,12 @@ def room_sessions(tenant_id: UUID, room_id: UUID) -> Topic:
 
 
 @lru_cache(maxsize=KEPT)
+def unit_sessions(tenant_id: UUID, org_unit_id: UUID) -> Topic:
+    """Everything that happens in the sessions of one org unit."""
+    return _topic("unit-sessions", tenant_id, org_unit_id)
+
+
+@lru_cache(maxsize=KEPT)
 def session_timeline(tenant_id: UUID, session_id: UUID) -> Topic:
     """Everything that happens in one session."""
     return _topic("session-timeline", tenant_id, session_id)

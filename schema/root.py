@@ -22,6 +22,7 @@ from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
 from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
+from schema.live_sessions import LiveSessionsQuery, LiveSessionsSubscription
 from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
@@ -82,6 +83,7 @@ Query = merge_types(
         SubmissionsQuery,
         ReviewsQuery,
         RoomsQuery,
+        LiveSessionsQuery,
         CohortsQuery,
         StreamsQuery,
         MySessionQuery,
@@ -124,7 +126,9 @@ Mutation = merge_types(
         ActivityMutation,
     ),
 )
-Subscription = merge_types("Subscription", (StreamsSubscription, MySessionSubscription, RoomsSubscription))
+Subscription = merge_types(
+    "Subscription", (StreamsSubscription, MySessionSubscription, RoomsSubscription, LiveSessionsSubscription)
+)
 
 schema = EvaliumSchema(
     Query,

@@ -101,6 +101,8 @@ closed_set(
         SessionOrder.LAST_ACTIVITY_AT: "Last sign of life; before the first one, when the session was made.",
         SessionOrder.ANSWERED_COUNT: "How many items are answered.",
         SessionOrder.FOCUS_LOST_COUNT: "How often the focus was lost.",
+        SessionOrder.DEADLINE_AT: "When it ends; those without an end are behind all others.",
+        SessionOrder.CANDIDATE_NAME: "The candidate's name.",
         SessionOrder.ATTENTION_LEVEL: "How much attention it needs, from none on.",
     },
 )

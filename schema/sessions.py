@@ -10,7 +10,7 @@ import strawberry
 from models.attention import AttentionLevel
 from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
-from resolvers import activity, assignments, identity, rooms, sessions, sessions_acts
+from resolvers import activity, assignments, identity, live_sessions, rooms, sessions, sessions_acts
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, selects, told
@@ -22,6 +22,7 @@ from schema.lockdown import SessionLockdown
 from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
+from schema.session_details import SessionTelemetry
 from schema.shown import enum_from, id_from, read_from, show
 from services import policy as policies
 from services import sessions_status
@@ -88,6 +89,12 @@ async def _rooms(context: Context, shown: Sequence["Session"]) -> list["Room | N
     wanted = list({one.row.room_id for one in shown if one.row.room_id is not None})
     found = {row.id: Room.of(row) for row in await rooms.rooms_by_id(context, wanted) if row} if wanted else {}
     return [None if one.row.room_id is None else found.get(one.row.room_id) for one in shown]
+
+
+async def _current_sections(context: Context, shown: Sequence["Session"]) -> list[str | None]:
+    places = [(one.row.id, at) for one in shown if (at := one.row.current_position) is not None]
+    titles = dict(zip(places, await live_sessions.sections(context, places), strict=True))
+    return [titles.get((one.row.id, one.row.current_position or 0)) for one in shown]
 
 
 async def _submissions(context: Context, shown: Sequence["Session"]) -> list["Submission | None"]:
@@ -163,6 +170,22 @@ class Session(Node):
     def attention(self) -> SessionAttention:
         """Show the attention that it needs."""
         return SessionAttention.of(self.row)
+
+    @strawberry.field(description="How much of the paper is answered, in per cent, rounded down.")
+    def progress_percent(self) -> int:
+        """Tell the progress."""
+        return 100 * self.row.answered_count // self.row.item_count if self.row.item_count else 0
+
+    @strawberry.field(description="Title of the section that the candidate is in; null before the first item.")
+    @together(_current_sections)
+    async def current_section(self, info: Info) -> str | None:
+        """Tell the section."""
+        return await alone(_current_sections, info, self)
+
+    @strawberry.field(description="What its telemetry adds up to.")
+    async def telemetry(self, info: Info) -> SessionTelemetry:
+        """Show the telemetry."""
+        return SessionTelemetry.of(self.row.id, await live_sessions.telemetry(info.context, self.row.id))
 
     @ask(rooms.rooms_by_id, "The room that it is in; null when it is in none.")
     @together(_rooms)

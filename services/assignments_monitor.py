@@ -44,6 +44,7 @@ from services import (
     invitations,
     plain,
     sessions_status,
+    words,
 )
 from services.assignments_changes import Since
 from services.invitations import Invited
@@ -177,7 +178,7 @@ def _values(assignment_id: UUID, wanted: Filter) -> dict[str, Any]:
     """Return the values that the statements of a filter are given."""
     values: dict[str, Any] = {"assignment_id": assignment_id}
     if wanted.search:
-        values["search"] = _beginning(wanted.search.strip())
+        values["search"] = words.beginning(wanted.search.strip())
         values["folded"] = values["search"].casefold()
     if wanted.since is not None:
         values |= wanted.since.values()
@@ -244,11 +245,6 @@ def _widened(page: Subquery) -> Select[Any]:
 def _orders(orders: Sequence[tuple[MonitorOrder, bool]]) -> list[Order]:
     sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
     return [*sorting, Order(AssignmentTarget.id)]
-
-
-def _beginning(search: str) -> str:
-    """Return the pattern for what begins so."""
-    return search.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
 
 
 @cache

@@ -8,13 +8,13 @@ transaction. Answers, telemetry, handing in and expiry are `sessions_answers`, `
 import secrets
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, any_, func, select
+from sqlalchemy import ColumnElement, Integer, Select, Text, Uuid, and_, any_, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
@@ -33,6 +33,7 @@ from services import (
     sessions_attention,
     sessions_paper,
     sessions_policy,
+    words,
 )
 from services import policy as policies
 from services.idempotency import Answer
@@ -41,7 +42,7 @@ from services.prepared import Forms, given
 from services.sessions_events import append
 from services.sessions_hold import drifted, hold, over
 from services.sessions_sheet import Happening
-from services.sessions_status import DisplayStatus, is_over, shown_as_any
+from services.sessions_status import DisplayStatus, due, is_over, shown_as_any
 from services.work import Work
 
 __all__ = [
@@ -201,6 +202,8 @@ class SessionOrder(StrEnum):
     ANSWERED_COUNT = "answered_count"
     FOCUS_LOST_COUNT = "focus_lost_count"
     ATTENTION_LEVEL = "attention_level"
+    DEADLINE_AT = "deadline_at"
+    CANDIDATE_NAME = "candidate_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,11 @@ class SortedBy:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which sessions are wanted; what is None does not narrow."""
+    """Which sessions are wanted; what is None does not narrow.
+
+    `search` is the beginning of the candidate's name or address. `ended_within_seconds` leaves out what ended earlier;
+    with 0 only what goes on is left.
+    """
 
     assignment_id: UUID | None = None
     user_id: UUID | None = None
@@ -222,6 +229,9 @@ class Filter:
     lockdown: Sequence[LockdownState] | None = None
     attention: Sequence[AttentionLevel] | None = None
     room_id: UUID | None = None
+    search: str | None = None
+    is_high_stakes: bool | None = None
+    ended_within_seconds: int | None = None
 
 
 async def listed(
@@ -231,45 +241,66 @@ async def listed(
     page: PageRequest,
 ) -> Page[DeliverySession]:
     """List sessions of the viewer's org unit; without an order, the newest first."""
-    shown = None if wanted.display_status is None else tuple(wanted.display_status)
     sorting = tuple(order) or (_NEWEST_FIRST,)
-    by = {
-        "assignment_id": wanted.assignment_id,
-        "user_id": wanted.user_id,
-        "run_label": wanted.run_label,
-        "room_id": wanted.room_id,
-    }
-    values = {name: value for name, value in by.items() if value is not None}
-    locked = None if wanted.lockdown is None else tuple(wanted.lockdown)
-    attention = None if wanted.attention is None else tuple(wanted.attention)
-    form = (tuple(values), shown, locked, attention, sorting)
-    listing = Listing(_FORMS, form, lambda: _selected(values, shown, locked, attention), _orders(sorting), values)
+    values, sets = parted(wanted)
+    statement = cast("Select[Any]", select(*plain.columns(DeliverySession)))
+    form = (tuple(values), sets, sorting)
+    listing = Listing(_FORMS, form, lambda: narrowed(statement, values, sets), _orders(sorting), values)
     found = await paging.listed(work, listing, page)
     return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
 
+
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""Where a session without an end stands among deadlines: behind all of them."""
 
 _FORMS = Forms()
 _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
 
 
-def _selected(
-    wanted: Container[str],
-    shown: Sequence[DisplayStatus] | None,
-    locked: Sequence[LockdownState] | None,
-    attention: Sequence[AttentionLevel] | None,
-) -> Select[Any]:
-    """Select sessions by what is wanted of them, each to be given by its name."""
+Sets: TypeAlias = tuple[tuple[Any, ...] | None, tuple[Any, ...] | None, tuple[Any, ...] | None]
+"""The closed sets of a filter, which are written into a statement: display status, lockdown browser, attention."""
+
+_BY_VALUE: Final = (
+    "assignment_id",
+    "user_id",
+    "run_label",
+    "room_id",
+    "is_high_stakes",
+    "ended_within_seconds",
+)
+
+
+def parted(wanted: Filter) -> tuple[dict[str, Any], Sets]:
+    """Part a filter into the values that a statement is given, and the sets that are written into it."""
+    values = {name: value for name in _BY_VALUE if (value := getattr(wanted, name)) is not None}
+    if wanted.search is not None and wanted.search.strip():
+        values["search"] = words.beginning(wanted.search.strip())
+        values["folded"] = values["search"].casefold()
+    sets = (wanted.display_status, wanted.lockdown, wanted.attention)
+    first, second, third = (None if one is None else tuple(one) for one in sets)
+    return values, (first, second, third)
+
+
+def narrowed(statement: Select[Any], wanted: Container[str], sets: Sets) -> Select[Any]:
+    """Narrow a statement about sessions to what is wanted of them, each value to be given by its name."""
     row = DeliverySession
-    statement = cast("Select[Any]", select(*plain.columns(row)))
-    if "assignment_id" in wanted:
-        statement = statement.where(row.assignment_id == given("assignment_id"))
-    if "room_id" in wanted:
-        statement = statement.where(row.room_id == given("room_id"))
-    if "user_id" in wanted:
-        statement = statement.where(row.user_id == given("user_id"))
+    for name in ("assignment_id", "room_id", "user_id", "is_high_stakes"):
+        if name in wanted:
+            statement = statement.where(getattr(row, name) == given(name))
     if "run_label" in wanted:
         labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
+    if "search" in wanted:
+        named = or_(
+            func.lower(User.display_name).like(func.lower(given("search", Text())), escape="/"),
+            User.email.like(given("folded", Text()), escape="/"),
+        )
+        statement = statement.where(row.user_id.in_(select(User.id).where(named)))
+    if "ended_within_seconds" in wanted:
+        ago = func.evalium_now() - given("ended_within_seconds", Integer()) * text("interval '1 second'")
+        goes_on = and_(row.ended_at.is_(None), func.coalesce(~due(), True))
+        statement = statement.where(or_(goes_on, row.ended_at > ago))
+    shown, locked, attention = sets
     if locked is not None:
         statement = statement.where(lockdown.shown_as_any(locked))
     if attention is not None:
@@ -291,5 +322,9 @@ def _column(by: SessionOrder) -> ColumnElement[Any]:
         SessionOrder.ANSWERED_COUNT: row.answered_count,
         SessionOrder.FOCUS_LOST_COUNT: row.focus_lost_count,
         SessionOrder.ATTENTION_LEVEL: sessions_attention.rank(),
+        SessionOrder.DEADLINE_AT: func.coalesce(row.deadline_at, NEVER),
+        SessionOrder.CANDIDATE_NAME: func.coalesce(
+            select(User.display_name).where(User.id == row.user_id).correlate(row).scalar_subquery(), ""
+        ),
     }
     return columns[by]

@@ -309,7 +309,11 @@ async def _write(unit: Unit, tenant_id: UUID, sheet: Sheet, keys: Sequence[tuple
     if done[0]["counted"] != len(changed):
         raise RuntimeError(f"{done[0]['counted']} of {len(changed)} sessions could be written.")
     for one in changed:
-        unit.touch(topics.assignment_sessions(tenant_id, one.assignment_id), topics.session_timeline(tenant_id, one.id))
+        unit.touch(
+            topics.assignment_sessions(tenant_id, one.assignment_id),
+            topics.session_timeline(tenant_id, one.id),
+            topics.unit_sessions(tenant_id, one.org_unit_id),
+        )
         if one.room_id is not None:
             unit.touch(topics.room_sessions(tenant_id, one.room_id))
 

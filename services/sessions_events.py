@@ -118,6 +118,7 @@ async def append_to_each(
         work.touch(
             topics.assignment_sessions(session.tenant_id, session.assignment_id),
             topics.session_timeline(session.tenant_id, session.id),
+            topics.unit_sessions(session.tenant_id, session.org_unit_id),
         )
     for room_id in {room_id for session, one in told for room_id in (one.room_id, session.room_id)} - {None}:
         work.touch(topics.room_sessions(told[0][0].tenant_id, room_id))

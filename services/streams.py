@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, Uuid, func, literal_column, select, true
 from sqlalchemy import cast as sql_cast
 
+from models.assignments import Assignment
 from models.identity import User
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
@@ -61,13 +62,13 @@ with head as (
  select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
   split_part(c.next_xid, ':', 1)::bigint * 4294967296 + split_part(c.next_xid, ':', 2)::bigint as durable,
   evalium_now() as now,
-  exists (select from session_events where {column} = $1
+  exists (select from session_events where {where}
    and xid >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint) as held
  from pg_control_checkpoint() c),
 found as (
  select id, xid, session_id, assignment_id, seq, kind, at, client_at, actor_id, reason, payload::text as payload
  from session_events
- where {column} = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+ where {where} and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
  order by xid, id limit $4)
 """
 _BARE: Final = "select head.*, e.* from head left join found e on true order by e.xid, e.id"
@@ -79,9 +80,11 @@ left join lateral (select {plain.listed(DeliverySession)} from delivery_sessions
  where e.is_last and id = e.session_id limit 1) s on true
 left join lateral (select {plain.listed(User)} from users where id = s.user_id limit 1) u on true
 order by e.xid, e.id"""  # noqa: S608 - names of our models
-_COLUMNS: Final = ("assignment_id", "session_id", "room_id")
-_READ: Final = {column: _ROWS.format(column=column) + _BARE for column in _COLUMNS}
-_READ_SHOWN: Final = {column: _ROWS.format(column=column) + _SHOWN for column in _COLUMNS}
+_WHERE: Final = {column: f"{column} = $1" for column in ("assignment_id", "session_id", "room_id", "org_unit_id")} | {
+    "run_label": "assignment_id in (select a.id from assignments a where a.run_label = $1)"
+}
+_READ: Final = {column: _ROWS.format(where=where) + _BARE for column, where in _WHERE.items()}
+_READ_SHOWN: Final = {column: _ROWS.format(where=where) + _SHOWN for column, where in _WHERE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Stream:
     name: str
     topic: Topic
     column: str
-    id: UUID
+    id: UUID | str
 
 
 def assignment_stream(tenant_id: UUID, assignment_id: UUID) -> Stream:
@@ -148,6 +151,18 @@ def room_stream(tenant_id: UUID, room_id: UUID) -> Stream:
     return Stream(f"room/{tenant_id}/{room_id}", topics.room_sessions(tenant_id, room_id), "room_id", room_id)
 
 
+def unit_stream(tenant_id: UUID, org_unit_id: UUID) -> Stream:
+    """Everything that happens in the sessions of one org unit."""
+    topic = topics.unit_sessions(tenant_id, org_unit_id)
+    return Stream(f"unit/{tenant_id}/{org_unit_id}", topic, "org_unit_id", org_unit_id)
+
+
+def label_stream(tenant_id: UUID, org_unit_id: UUID, run_label: str) -> Stream:
+    """Everything that happens in the sessions of the assignments that carry a run label now, in one org unit."""
+    name = f"label/{tenant_id}/{org_unit_id}/{run_label}"
+    return Stream(name, topics.unit_sessions(tenant_id, org_unit_id), "run_label", run_label)
+
+
 async def require_session(work: Work, session_id: UUID) -> None:
     """Refuse a session that the viewer cannot see."""
     if await work.session.scalar(select(DeliverySession.id).where(DeliverySession.id == session_id)) is None:
@@ -170,12 +185,21 @@ async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
 def _here(stream: Stream) -> Select[Any]:
     newest = (
         select(SessionEvent.xid, SessionEvent.id)
-        .where(getattr(SessionEvent, stream.column) == given("stream", Uuid()), SessionEvent.xid < _XMIN)
+        .where(_of(stream), SessionEvent.xid < _XMIN)
         .order_by(SessionEvent.xid.desc(), SessionEvent.id.desc())
         .limit(1)
         .subquery("newest")
     )
     return _HORIZON.add_columns(newest.c.xid, newest.c.id).outerjoin_from(_CHECKPOINT, newest, true())
+
+
+def _of(stream: Stream) -> ColumnElement[bool]:
+    """Build the condition that tells the rows of a stream."""
+    if stream.column == "run_label":
+        labelled = select(Assignment.id).where(Assignment.run_label == given("stream", Text()))
+        return SessionEvent.assignment_id.in_(labelled)
+    column: ColumnElement[UUID] = getattr(SessionEvent, stream.column)
+    return column == given("stream", Uuid())
 
 
 def cursor(secret: bytes, stream: Stream, at: Horizon, position: Position) -> str:

@@ -42,6 +42,9 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MyLockdown": ("candidate: locked", lambda _w: {}),
     "Submission": ("assessor", lambda w: {"id": w.submission_id}),
     "Submissions": ("integrator", lambda w: {"filter": {"assignmentId": w.assignment}}),
+    "LiveSessions": ("proctor", lambda w: {"scope": {"assignmentId": w.assignment}}),
+    "LiveSessionEvents": ("proctor", lambda _w: {}),
+    "SessionDetails": ("proctor", lambda w: {"id": w.busy.session_id}),
     "Room": ("proctor", lambda w: {"id": w.rooms.room}),
     "Rooms": ("auditor", lambda _w: {}),
     "RoomEvents": ("proctor", lambda w: {"roomId": w.rooms.room}),
@@ -100,6 +103,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
 """Document, who asks, and with which variables."""
 
 STREAMS: dict[str, tuple[str, Build]] = {
+    "LiveSessionStream": ("proctor", lambda w: {"scope": {"assignmentId": w.assignment}}),
     "RoomStream": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
@@ -157,7 +161,11 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
     who, build = STREAMS[name]
     token = await bearer(live, world, who)
     assert token is not None
-    listed = {"AssignmentStream": "AssignmentEvents", "RoomStream": "RoomEvents"}.get(name, "SessionEvents")
+    listed = {
+        "AssignmentStream": "AssignmentEvents",
+        "RoomStream": "RoomEvents",
+        "LiveSessionStream": "LiveSessionEvents",
+    }.get(name, "SessionEvents")
     of_it = build(world) or {"sessionId": world.busy.session_id}
     (page,) = (await live.ask(listed, of_it | {"first": 1}, role="proctor")).values()
     async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
