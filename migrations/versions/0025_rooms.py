@@ -24,7 +24,7 @@ ADDED = {
 }
 HELD = {"rooms.proctor": ["tenant_admin"], "rooms.manage": ["tenant_admin", "programme_manager"]}
 IN_ROOMS = ("delivery_sessions", "session_events")
-RULE = f"{ROOMS} is null or room_id = any({ROOMS}::uuid[])"
+RULE = f"case when {ROOMS} is null then true else room_id = any({ROOMS}::uuid[]) end"
 
 
 def upgrade() -> None:

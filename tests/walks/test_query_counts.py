@@ -42,6 +42,13 @@ NESTED = {
             lockdown { state words exception { isOpen } technicalDetails }
             submission { id latestScore { percent outcome } } } } }""",
     ),
+    "the command centre": (
+        "admin",
+        """query ($n: Int!) { liveSessions(first: $n) { asOf cursor counts { live paused } nodes { id displayStatus
+            securityLevel progressPercent currentSection secondsRemaining attention { level } connection { state }
+            candidate { email } room { name proctors { id } } telemetry { focusLostCount indicators }
+            availableActions { action enabled } } } }""",
+    ),
     "submissions to question versions": (
         "admin",
         """query ($n: Int!) { submissions(first: $n) { totalCount nodes { id candidate { email }
