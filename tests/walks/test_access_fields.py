@@ -32,6 +32,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "IncidentSession": ("Incident", ("sessions(first: 1)", "nodes")),
     "MonitorRow": ("Assignment", ("monitor", "nodes")),
     "SessionLockdown": ("Invitation", ("session", "lockdown")),
+    "SessionTelemetry": ("Session", ("telemetry",)),
     "ScheduleRun": ("AssignmentSchedule", ("runs(first: 1)", "nodes")),
 }
 """To what has no global id of its own: from which object, through which fields."""

@@ -147,7 +147,8 @@ async def count(live: Live, text: str, variables: dict[str, Any], role: str) -> 
     body = await live.post(text, variables, token)
     assert "errors" not in body, body
     tries: list[list[str]] = []
-    for _ in range(3):  # the sweeper of the same process may run beside a request; it does not run thrice in a row
+    # Jobs of the same process may run beside a request and only add to it: the least that comes twice is its own.
+    while len(tries) < 2 or (len(tries) < 20 and [len(one) for one in tries].count(min(map(len, tries))) == 1):
         with counted(live) as statements:
             body = await live.post(text, variables, token)
         tries.append(statements)
