@@ -34,7 +34,9 @@ WATCHED: Final = 3
 
 SEATED_AT_ONCE: Final = 4
 QUESTIONS: Final = 12
-LONGEST_ARRIVAL: Final = 60.0
+ARRIVING: Final = 0.25
+"""Share of the time over which candidates come."""
+
 MARGIN: Final = timedelta(minutes=30)
 """How long tokens and assignments live after the time in which candidates work."""
 
@@ -122,7 +124,7 @@ async def _simulated(wire: Wire, plan: Plan, staff: Bearers, rooms: dict[str, li
     proctors = [_proctor(wire, plan, number, token, list(rooms)) for number, token in enumerate(staff.proctors)]
     await _seated(proctors)
     opens = monotonic()
-    hours = Hours(opens, min(LONGEST_ARRIVAL, plan.seconds / 4), opens + plan.seconds, plan.thinking)
+    hours = Hours(opens, plan.seconds * ARRIVING, opens + plan.seconds, plan.thinking)
     invitations = [one for room in rooms.values() for one in room]
     candidates = [_candidate(wire, plan, number, one) for number, one in enumerate(invitations)]
     async with _at_work([proctor.watch() for proctor in proctors]):

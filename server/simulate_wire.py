@@ -22,10 +22,12 @@ from websockets.asyncio.client import ClientConnection
 from server.demo_client import document
 from server.simulate_tally import Tally
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds after which somebody who is not answered gives up."""
 
-PAUSE: Final = 0.25
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 4.0
+"""Seconds before the same is tried again; each pause is about twice the one before."""
+
 CONNECTIONS: Final = 200
 KEPT_SECONDS: Final = 3.0
 """For less than the five seconds after which the service closes an idle connection."""
@@ -95,7 +97,7 @@ class Wire:
 
     async def ask(self, name: str, variables: Mapping[str, Any], token: str | None = None) -> Any:
         """Run a document until it is answered, and return the value of its one root field; raises `Refused`."""
-        until = monotonic() + PATIENCE
+        until, pause = monotonic() + PATIENCE, FIRST_PAUSE
         while True:
             began = perf_counter()
             code, value = await self._once(name, variables, token)
@@ -105,7 +107,8 @@ class Wire:
             self.tally.failed(name, code)
             if code not in PASSING or monotonic() > until:
                 raise Refused(name, code)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.5))
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _once(self, name: str, variables: Mapping[str, Any], token: str | None) -> tuple[str | None, Any]:
         """Return the value of the one root field, or the code of what stood in the way."""
