@@ -35,25 +35,26 @@ async def trial(plan: Plan, *, redis: bool, say: Callable[[str], None]) -> Found
     """Simulate while API processes, listeners and perhaps Redis are killed and started again."""
     chance = random.Random(plan.seed)  # noqa: S311 - a trial, and repeatable
     async with chaos_site.built(PROCESSES, redis=redis) as site:
-        staff = await _staff(site, plan)
+        people = await staff(site, plan)
         stop = asyncio.Event()
         breaking = asyncio.create_task(_break(site, plan.seconds, chance, stop))
         try:
-            report = await simulate.run(plan, [api.base for api in site.apis], staff, say)
+            report = await simulate.run(plan, [api.base for api in site.apis], people, say)
         finally:
             stop.set()
             await breaking
         return Found(report, dict(site.kills))
 
 
-async def _staff(site: Site, plan: Plan) -> simulate.Bearers:
+async def staff(site: Site, plan: Plan) -> simulate.Bearers:
+    """Return the tokens of the staff of a simulation in a site's demonstration tenant."""
     office = Office(database.address_in(site.cluster, database.DATABASE).app, ring=lambda _topics: None, pool_size=2)
     try:
-        staff = await simulations.staff(office, "demo", plan.proctors)
+        people = await simulations.staff(office, "demo", plan.proctors)
     finally:
         await office.close()
     tokens = Tokens(signing_key(Settings.model_validate({"EVALIUM_DATA": site.folder})))
-    return simulate.bearers(tokens, staff, plan.seconds)
+    return simulate.bearers(tokens, people, plan.seconds)
 
 
 async def _break(site: Site, seconds: float, chance: random.Random, stop: asyncio.Event) -> None:
