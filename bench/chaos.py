@@ -5,6 +5,7 @@ python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
+python -m bench.chaos proctors [--races 1000]
 """
 
 import argparse
@@ -21,7 +22,7 @@ from time import monotonic
 import httpx2
 from rich.console import Console
 
-from bench import chaos_jobs, chaos_rooms, chaos_schedules, chaos_site
+from bench import chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -196,6 +197,19 @@ async def rooms(plan: Plan, *, redis: bool) -> bool:
     return found.report.is_whole
 
 
+async def proctors(races: int) -> bool:
+    """Two proctors act on the same 200 sessions at once; then submit, expiry and terminate race to one outcome."""
+    found = await chaos_proctors.trial(races)
+    told = ", ".join(f"{what} {times}" for what, times in sorted(found.told.items()))
+    _say(f"two proctors at {chaos_proctors.SESSIONS} sessions, {found.seconds:.1f} s: rows told {told}")
+    _say(f"sessions with an illegal or untold transition {found.illegal}; acts unaccounted for {found.unaccounted}")
+    ends = ", ".join(f"{state} {times}" for state, times in sorted(found.ends.items()))
+    _say(
+        f"races {found.races} in {found.racing_seconds:.1f} s: {ends}; with more or less than one outcome {found.split}"
+    )
+    return found.illegal == found.unaccounted == found.split == 0
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -209,14 +223,20 @@ def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
-        "suite", choices=["streams", "durability", "jobs", "schedules", "rooms", "all"], nargs="?", default="all"
+        "suite",
+        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "all"],
+        nargs="?",
+        default="all",
     )
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
-    parser.add_argument("--seconds", type=float, help="length of the streams suite (60) or the rooms suite (600)")
+    parser.add_argument(
+        "--seconds", type=float, help="length of the streams suite (60) or the rooms suite (600 by itself)"
+    )
     parser.add_argument("--sessions", type=int, default=1000, help="candidates of the rooms suite")
     parser.add_argument("--proctors", type=int, default=50, help="proctors of the rooms suite")
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
+    parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     given = parser.parse_args()
     whole = True
     if given.suite in ("streams", "all"):
@@ -230,9 +250,12 @@ def main() -> int:
     if given.suite in ("schedules", "all"):
         whole &= asyncio.run(schedules(given.kills or 30))
     if given.suite in ("rooms", "all"):
-        plan = Plan(given.sessions, given.proctors, given.seconds or 600, given.rate, seed=1, follows=0.1)
+        seconds = given.seconds or (60 if given.suite == "all" else 600)
+        plan = Plan(given.sessions, given.proctors, seconds, given.rate, seed=1, follows=0.1)
         for redis in (False, True) if given.suite == "all" else (given.redis,):
             whole &= serving.run(rooms(plan, redis=redis))
+    if given.suite in ("proctors", "all"):
+        whole &= asyncio.run(proctors(given.races))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

@@ -76,7 +76,7 @@ class Writer:
         """Write until told to stop."""
         async with httpx2.AsyncClient(timeout=10) as http:
             while not stop.is_set():
-                event = {"kind": "TAB_SWITCH", "clientAt": "2026-01-01T00:00:00Z"}
+                event = {"kind": "FOCUS_REGAINED", "clientAt": "2026-01-01T00:00:00Z"}
                 given = {"batchId": str(uuid4()), "events": [event, event]}
 
                 async def send(given: dict[str, Any] = given) -> Any:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from models.sessions import Answer, DeliverySession, SessionPaper
-from services import plain, sessions, sessions_answers
+from models.sessions import Answer, DeliverySession, SessionEvent, SessionPaper
+from services import plain, sessions, sessions_answers, sessions_messages
 from services.sessions import Company
 from services.work import Work
 
@@ -30,6 +30,12 @@ async def papers(work: Work, session_ids: list[UUID]) -> list[SessionPaper | Non
 async def answers(work: Work, session_ids: list[UUID]) -> list[list[Answer]]:
     """Return the saved answers of each session, in order."""
     found = await sessions_answers.answers_of(work, session_ids)
+    return [found[session_id] for session_id in session_ids]
+
+
+async def messages(work: Work, session_ids: list[UUID]) -> list[list[SessionEvent]]:
+    """Return what the candidate of each session was written, oldest first, in order."""
+    found = await sessions_messages.received(work, session_ids)
     return [found[session_id] for session_id in session_ids]
 
 

@@ -1,5 +1,6 @@
 """Delivery sessions: frozen policy, the drawn paper, answers, and the events that are the stream (domain.md 6, 7)."""
 
+import secrets
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.attention import AttentionLevel
 from models.base import (
     Base,
     Narrowing,
@@ -24,6 +26,7 @@ from models.base import (
     silo_key,
     unique,
 )
+from models.lockdown import LockdownCause, LockdownState
 
 OF_SESSION = {"narrow": [Narrowing.ORG_UNIT, Narrowing.OWN_SESSION]}
 
@@ -89,6 +92,10 @@ class DeliverySession(Resource, Timed, Base):
     instant after which the session is over: the close of the window while it is created, the personal deadline once
     it is active. While it is paused, its clock stands at `paused_at`; `paused_seconds` is the sum of the pauses that
     have ended, to the microsecond, and is part of the deadline already.
+
+    `probe_nonce` ties what a lockdown browser proves to this session; it opens nothing. `probe_state` is what the last
+    probe found at `probed_at`, and `probe_told_at` when the timeline was told last. `lockdown_exception_at` says since
+    when the session goes on without a verified lockdown browser, `lockdown_waived_at` when a proctor allowed that.
     """
 
     __tablename__ = "delivery_sessions"
@@ -102,9 +109,18 @@ class DeliverySession(Resource, Timed, Base):
         unique("assignment_id", "user_id", "attempt"),
         index("ix_delivery_sessions_due", "deadline_at", where="state in ('created', 'active')"),
         index("ix_delivery_sessions_assignment", "assignment_id", "id"),
+        index("ix_delivery_sessions_probed", "probed_at", where="probe_state = 'verified' and ended_at is null"),
+        index("ix_delivery_sessions_attention", "attention_level", "id", where="attention_level <> 'none'"),
+        index("ix_delivery_sessions_check", "attention_check_at", where="attention_check_at is not null"),
+        index("ix_delivery_sessions_rules", "attention_version", where="ended_at is null"),
         CheckConstraint(among("state", SessionState), "state"),
+        CheckConstraint(among("attention_level", AttentionLevel), "attention"),
+        CheckConstraint("(attention_level = 'none') = (attention_since is null)", "attention_since"),
+        CheckConstraint("absent_until is null or absent_from is not null", "absent"),
         CheckConstraint("(state in ('submitted', 'expired', 'terminated')) = (ended_at is not null)", "ended"),
         CheckConstraint("(state = 'paused') = (paused_at is not null)", "paused"),
+        CheckConstraint(among("probe_state", LockdownState), "probe_state"),
+        CheckConstraint(among("probe_cause", LockdownCause), "probe_cause"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.SELF_SESSION]}},
     )
 
@@ -131,7 +147,34 @@ class DeliverySession(Resource, Timed, Base):
     answered_count: Mapped[int] = mapped_column(Integer, server_default="0")
     focus_lost_count: Mapped[int] = mapped_column(Integer, server_default="0")
     focus_lost_at: Mapped[datetime | None]
+    tab_switch_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    paste_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_seen_at: Mapped[datetime | None]
     disconnected_at: Mapped[datetime | None]
+    probe_nonce: Mapped[str] = mapped_column(
+        server_default=text("replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')"),
+        default=lambda: secrets.token_hex(32),
+    )
+    probe_state: Mapped[str | None]
+    probe_cause: Mapped[str | None]
+    probed_at: Mapped[datetime | None]
+    probe_told_at: Mapped[datetime | None]
+    probe_failed_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    probe_signals: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info={"large": True})
+    lockdown_exception_at: Mapped[datetime | None]
+    lockdown_waived_at: Mapped[datetime | None]
+    disconnect_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    disconnected_seconds: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default="0")
+    absent_from: Mapped[datetime | None]
+    absent_until: Mapped[datetime | None]
+    is_high_stakes: Mapped[bool] = mapped_column(server_default=text("false"))
+    focus_loss_limit: Mapped[int | None] = mapped_column(Integer)
+    attention_level: Mapped[str] = mapped_column(server_default=AttentionLevel.NONE)
+    attention_since: Mapped[datetime | None]
+    attention_rules: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    attention_acknowledged: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    attention_version: Mapped[int | None] = mapped_column(Integer)
+    attention_check_at: Mapped[datetime | None]
     event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
     version: Mapped[int] = mapped_column(Integer, server_default="0")
 

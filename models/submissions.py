@@ -40,6 +40,7 @@ class SubmissionCause(StrEnum):
 
     SUBMITTED = "submitted"
     EXPIRED = "expired"
+    TERMINATED = "terminated"
 
 
 class ItemState(StrEnum):

@@ -7,7 +7,7 @@ from uuid import UUID
 from models.capabilities import Capability
 from resolvers.access import requires
 from resolvers.context import Context
-from services import activity, ledger_export, ledger_keys, ledger_seal
+from services import activity, activity_related, ledger_export, ledger_keys, ledger_seal
 from services.activity import Filter
 from services.idempotency import Answer
 from services.ledger import Checkpoint
@@ -31,6 +31,18 @@ async def activity_page(context: Context, wanted: Filter, page: PageRequest) -> 
 async def of_subject(context: Context, kind: str, subject_id: UUID, page: PageRequest) -> Page[Any]:
     """List what the ledger tells of one object."""
     return await context.read(activity.listed, Filter(subject_kind=kind, subject_id=subject_id), page)
+
+
+@requires(Capability.ACTIVITY_READ)
+async def of_assignment(context: Context, assignment_id: UUID, page: PageRequest) -> Page[Any]:
+    """List what the ledger tells of an assignment and of its sessions."""
+    return await context.read(activity_related.of_assignment, assignment_id, page)
+
+
+@requires(Capability.ACTIVITY_READ)
+async def of_submission(context: Context, submission_id: UUID, page: PageRequest) -> Page[Any]:
+    """List what the ledger tells of a submission and of the session that it came from."""
+    return await context.read(activity_related.of_submission, submission_id, page)
 
 
 @requires(Capability.ACTIVITY_READ)

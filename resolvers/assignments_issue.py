@@ -11,12 +11,20 @@ from models.assignments import Assignment, AssignmentDraft
 from models.capabilities import Capability
 from resolvers.access import requires
 from resolvers.context import Context
-from services import assignments_drafts, assignments_issue, assignments_preview, invitations, public_links
+from services import (
+    assignments_drafts,
+    assignments_issue,
+    assignments_preview,
+    invitations,
+    lockdown_keys,
+    public_links,
+)
 from services.assignments_drafts import Content
 from services.assignments_issue import Public
 from services.assignments_preview import Preview
 from services.idempotency import Answer
 from services.invitations import Invited
+from services.lockdown import Keys
 from services.paging import Page, PageRequest
 from services.public_links import Wanted as PublicLinkWanted
 from services.work import Work
@@ -30,6 +38,7 @@ class Wanted:
     draft_id: UUID | None = None
     expected_version: int | None = None
     public_link: PublicLinkWanted | None = None
+    lockdown: Keys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,10 @@ async def assignment_issue(context: Context, wanted: Wanted, key: str | None) ->
         content = wanted.content
         if wanted.draft_id is not None:
             content = await assignments_drafts.take(work, wanted.draft_id, wanted.expected_version)
-        return await assignments_issue.issue(work, content.terms, content.recipients, link, public)
+        answer = await assignments_issue.issue(work, content.terms, content.recipients, link, public)
+        if wanted.lockdown is not None:
+            await lockdown_keys.change(work, UUID(answer["assignment"]), wanted.lockdown, ["lockdown"])
+        return answer
 
     answer = await context.write("assignmentIssue", key, asdict(wanted), act)
     row = await context.loaders.of(loaders.by_id).load(UUID(answer["assignment"]))

@@ -45,6 +45,7 @@ class House:
     tokens: Tokens
     cursor_secret: bytes
     site: str = "http://127.0.0.1:8000"
+    front_end: str | None = None
     sign_ins_per_network: int = 100
     operations: frozenset[str] = frozenset()
     rights: Rights = field(init=False)

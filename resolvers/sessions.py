@@ -13,12 +13,13 @@ from models.capabilities import Capability
 from models.sessions import Answer as AnswerRow
 from models.sessions import DeliverySession, SessionPaper
 from models.submissions import ScoreVersion, Submission
+from resolvers import lockdown
 from resolvers.access import candidate, requires
 from resolvers.context import Context
 from services import sessions, sessions_expiry, submissions
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
-from services.refusals import Unauthenticated
+from services.refusals import LockdownRequired, Unauthenticated
 from services.sessions import Filter, SortedBy
 from services.sessions_answers import Saved
 from services.sessions_events import Reported
@@ -115,13 +116,17 @@ async def result(context: Context, session: DeliverySession) -> ScoreVersion | N
 
 @candidate
 async def session_start(context: Context, key: str | None) -> DeliverySession:
-    """Start the clock of the candidate's session."""
+    """Start the clock of the candidate's session, with rights that reach the ledger; the session is the token's."""
     session_id = _own_id(context)
 
     async def act(work: Work) -> Answer:
         return await sessions.start(work, session_id)
 
-    await context.write("sessionStart", key, {}, act)
+    try:
+        await context.write("sessionStart", key, {}, act, viewer=context.viewer.elevated())
+    except LockdownRequired:
+        await lockdown.refused_start(context, session_id)
+        raise
     return await of_event(context, session_id)
 
 

@@ -25,8 +25,11 @@ TOLD_TO_CANDIDATES = frozenset(
         EventKind.LIMITS_CHANGED,
         EventKind.PAUSED,
         EventKind.RESUMED,
+        EventKind.PROBE_RESULT,
+        EventKind.MESSAGE,
         EventKind.SUBMITTED,
         EventKind.EXPIRED,
+        EventKind.TERMINATED,
     }
 )
 """What a candidate is told of the own session while it goes on: what others or the clock decided, never why."""

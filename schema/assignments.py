@@ -15,6 +15,7 @@ from resolvers import (
     assignments_monitor,
     authoring,
     identity,
+    lockdown,
     messages,
     public_links,
     schedules,
@@ -35,6 +36,7 @@ from schema.assignments_monitor import (
 from schema.connections import Connection, OrderDirection, connect
 from schema.enums import closed_set
 from schema.identity import Group, User
+from schema.lockdown import AssignmentLockdown
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
@@ -241,6 +243,11 @@ class Assignment(Node):
         """Derive the level."""
         return (await assignments.policy(info.context, self.row)).security.value.level
 
+    @strawberry.field(description="The keys of Safe Exam Browser that count for it.")
+    async def lockdown(self, info: Info) -> AssignmentLockdown:
+        """Show the lockdown."""
+        return AssignmentLockdown.of(await lockdown.keys_of(info.context, self.row.id))
+
     @strawberry.field(description="Its recipients by how far they have come.")
     async def counts(self, info: Info) -> BucketCounts:
         """Count by bucket."""
@@ -293,13 +300,13 @@ class Assignment(Node):
         seen = await assignments_monitor.monitor(info.context, self.row, chosen, orders, page, changed_after)
         return Monitor.of(seen)
 
-    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    @ask(activity.of_assignment, "What the activity ledger tells of it and of its sessions, the newest rows first.")
     async def activity(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Activity]:
         """List the ledger's rows."""
         page = PageRequest(first, after, last, before)
-        return connect(await activity.of_subject(info.context, "assignment", self.uuid, page), Activity.of)
+        return connect(await activity.of_assignment(info.context, self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: AssignmentRow) -> "Assignment":

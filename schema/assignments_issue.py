@@ -16,6 +16,7 @@ from schema.authoring_evaluations import EvaluationVersion
 from schema.connections import After, Before, Connection, First, Last, connect
 from schema.enums import closed_set
 from schema.identity import User
+from schema.lockdown import LockdownKeysInput
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.policy import FeedbackMode, Limits, SecurityLevel
 from schema.problems import Problem, Refused, attempt, problem_of
@@ -42,6 +43,7 @@ closed_set(
         WarningKind.WINDOW_SHORTER_THAN_LIMIT: "The window is shorter than the time limit.",
         WarningKind.NO_DEADLINE: "The window does not close.",
         WarningKind.ALREADY_ISSUED: "Some of the people have an active assignment of the same version.",
+        WarningKind.LOCKDOWN_WITHOUT_KEYS: "A lockdown browser is required; none can be proven until it has keys.",
     },
 )
 
@@ -209,14 +211,18 @@ class AssignmentIssueInput(AssignmentTermsInput):
     public_link: PublicLinkInput | None = told(
         "A public link to make along with it; then no recipients are needed.", default=None
     )
+    lockdown: LockdownKeysInput | None = told(
+        "The keys of Safe Exam Browser that count for it, where a lockdown browser is required.", default=None
+    )
     idempotency_key: str | None = told(KEY, default=None)
 
     def wanted(self) -> Wanted:
         """Return what is to be issued as the service reads it; refuse a draft with something beside it."""
         content = self.content()
         public = None if self.public_link is None else self.public_link.plain()
+        keys = None if self.lockdown is None else self.lockdown.plain()
         if self.draft_id is None:
-            return Wanted(content, public_link=public)
+            return Wanted(content, public_link=public, lockdown=keys)
         if content != Content(Terms(), []):
             raise InvalidInput(
                 "A draft is issued as it was saved.",
@@ -224,7 +230,7 @@ class AssignmentIssueInput(AssignmentTermsInput):
                 hint="Save the changes with assignmentDraftSave first, or leave out `draftId`.",
             )
         draft_id = local_id("AssignmentDraft", self.draft_id, path=["draftId"])
-        return Wanted(content, draft_id, self.expected_version, public)
+        return Wanted(content, draft_id, self.expected_version, public, keys)
 
 
 @strawberry.input(description="A draft to keep.")

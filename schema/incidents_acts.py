@@ -170,11 +170,11 @@ def _result(index: int, row: Row) -> IncidentResult:
         index=index,
         session=row.session and Session.of(row.session),
         seconds=row.seconds,
-        problems=[] if row.problem is None else [_problem(**row.problem)],
+        problems=[] if row.problem is None else [kept_problem(**row.problem)],
     )
 
 
-def _problem(*, facts: dict[str, Any], **common: Any) -> Problem:
+def kept_problem(*, facts: dict[str, Any], **common: Any) -> Problem:
     """Show a refusal of one row as a problem of its own type, where it has one."""
     if "current_state" in facts:
         return StateDrift(**common, **facts)

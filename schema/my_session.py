@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import strawberry
 
 from models.sessions import Answer as AnswerRow
-from models.sessions import DeliverySession, SessionPaper, SessionState
+from models.sessions import DeliverySession, SessionEvent, SessionPaper, SessionState
 from models.submissions import Outcome, ScoreVersion
-from resolvers import sessions
+from resolvers import lockdown, sessions, sessions_acts
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, act, ask, says, told
+from schema.lockdown import MyLockdown
 from schema.nodes import global_id, local_id
 from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
@@ -99,6 +100,20 @@ class MyAnswer:
             revision=row.revision,
             saved_at=row.saved_at,
         )
+
+
+@strawberry.type(description="Something that a proctor wrote to the candidate.")
+class MyMessage:
+    """A message."""
+
+    seq: int = told("Position in the session's own order; `mySessionStream` tells it with the same one.")
+    at: datetime = told("When, by the database's clock.")
+    text: str = told("What was written, as plain text.")
+
+    @classmethod
+    def of(cls, row: SessionEvent) -> "MyMessage":
+        """Show a message."""
+        return cls(seq=row.seq, at=row.at, text=row.payload["text"])
 
 
 @strawberry.type(description="The limits of this session. They were fixed when it was made and hold for it alone.")
@@ -193,6 +208,17 @@ class MySession:
         """Show the frozen policy."""
         return MyPolicy.of(self.row, policies.from_json(self.row.policy))
 
+    @strawberry.field(
+        description="How to prove the lockdown browser, and what is known of it; null when none is required."
+    )
+    async def lockdown(self, info: Info) -> MyLockdown | None:
+        """Show the lockdown."""
+        config = policies.from_json(self.row.policy).security.value
+        if not config.requires_lockdown:
+            return None
+        now = await sessions.clock(info.context)
+        return MyLockdown.of(self.row, config, now, lockdown.probe_url(info.context, self.row))
+
     @strawberry.field(description="The paper; null until the session is started.")
     async def paper(self, info: Info) -> MyPaper | None:
         """Show the paper."""
@@ -203,6 +229,11 @@ class MySession:
     async def answers(self, info: Info) -> list[MyAnswer]:
         """Show the answers."""
         return [MyAnswer.of(row) for row in await sessions.answers(info.context, self.row.id)]
+
+    @strawberry.field(description="What proctors wrote to the candidate, oldest first.")
+    async def messages(self, info: Info) -> list[MyMessage]:
+        """Show the messages."""
+        return [MyMessage.of(row) for row in await sessions_acts.my_messages(info.context, self.row.id)]
 
     @strawberry.field(description="The result; null before something was handed in, and when nothing is to be told.")
     async def result(self, info: Info) -> MyResult | None:

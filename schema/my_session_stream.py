@@ -24,6 +24,7 @@ class MySessionEvent:
     at: datetime = told("When, by the database's clock.")
     deadline_before: datetime | None = told("When the session would have ended; null where the end did not move.")
     deadline_after: datetime | None = told("When it ends now; null where the end did not move.")
+    message: str | None = told("What a proctor wrote, as plain text; null unless `kind` is MESSAGE.")
 
     @classmethod
     def of(cls, row: EventRow) -> "MySessionEvent":
@@ -34,6 +35,7 @@ class MySessionEvent:
             at=row.at,
             deadline_before=instant(row.payload.get("deadline_before")),
             deadline_after=instant(row.payload.get("deadline_after")),
+            message=row.payload["text"] if row.kind == EventKind.MESSAGE else None,
         )
 
 

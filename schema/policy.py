@@ -11,7 +11,7 @@ from schema.access import told
 from schema.enums import closed_set
 from services import security
 from services.policy import FeedbackMode, Policy, Resolved, SourceKind, Unlimited, bounded
-from services.security import LockdownBrowser, PasteRule, Proctoring, SecurityLevel
+from services.security import LockdownBrowser, LockdownFailure, PasteRule, Proctoring, SecurityLevel
 
 closed_set(
     FeedbackMode,
@@ -59,6 +59,16 @@ closed_set(
 )
 
 closed_set(
+    LockdownFailure,
+    "LockdownFailureRule",
+    "What happens when a session is to start and its lockdown browser is not verified.",
+    {
+        LockdownFailure.RAISE_EXCEPTION: "It starts, and an exception is raised for a proctor to acknowledge.",
+        LockdownFailure.REFUSE_START: "It does not start, unless a proctor allows it for this one session.",
+    },
+)
+
+closed_set(
     PasteRule,
     "PasteHandling",
     "What happens when a candidate pastes.",
@@ -83,6 +93,8 @@ class SecurityConfig:
 
     level: SecurityLevel = told("What the measures amount to.")
     lockdown_browser: LockdownBrowser = told("Whether a lockdown browser is required.")
+    lockdown_failure: LockdownFailure = told("What happens at the start without a verified lockdown browser.")
+    probe_interval_seconds: int = told("Seconds after which a required lockdown browser is to be proven anew.")
     full_screen: bool = told("True when the paper must fill the screen.")
     focus_loss_limit: int | None = told("How often focus may be lost before staff are warned; null when not limited.")
     paste: PasteRule = told("What happens when the candidate pastes.")
@@ -94,6 +106,8 @@ class SecurityConfig:
         return cls(
             level=config.level,
             lockdown_browser=config.lockdown_browser,
+            lockdown_failure=config.lockdown_failure,
+            probe_interval_seconds=config.probe_interval_seconds,
             full_screen=config.full_screen,
             focus_loss_limit=config.focus_loss_limit,
             paste=config.paste,
@@ -106,6 +120,12 @@ class SecurityConfigInput:
     """Security measures to set."""
 
     lockdown_browser: LockdownBrowser = told("Whether a lockdown browser is required.", default=LockdownBrowser.NONE)
+    lockdown_failure: LockdownFailure = told(
+        "What happens at the start without a verified lockdown browser.", default=LockdownFailure.REFUSE_START
+    )
+    probe_interval_seconds: int = told(
+        "Seconds after which a required lockdown browser is to be proven anew, 30 to 3,600.", default=300
+    )
     full_screen: bool = told("True when the paper must fill the screen.", default=False)
     focus_loss_limit: int | None = told(
         "How often focus may be lost before staff are warned, 0 to 1000; not limited when left out.", default=None

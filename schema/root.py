@@ -13,6 +13,7 @@ from schema.assignments import AssignmentsQuery
 from schema.assignments_acts import AssignmentsMutation
 from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQuery
 from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
+from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
@@ -21,8 +22,10 @@ from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
 from schema.invitations_acts import InvitationsMutation
 from schema.jobs import JobsMutation, JobsQuery
+from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
+from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
@@ -40,6 +43,7 @@ from schema.schedules import SchedulesQuery
 from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
 from schema.sessions import SessionsQuery
+from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
@@ -72,6 +76,7 @@ Query = merge_types(
         AccommodationsQuery,
         PolicyQuery,
         SessionsQuery,
+        AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
         CohortsQuery,
@@ -100,10 +105,14 @@ Mutation = merge_types(
         SchedulesMutation,
         OverridesMutation,
         IncidentsMutation,
+        LockdownMutation,
+        SessionsActsMutation,
         AccommodationsMutation,
         PolicyMutation,
+        AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        MySessionReconnectMutation,
         MessagesMutation,
         JobsMutation,
         SignInsMutation,

@@ -1,9 +1,11 @@
 """The closed sets of sessions and submissions, for staff and candidates alike."""
 
+from models.lockdown import LockdownState
 from models.sessions import ReasonCategory, SessionState
 from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from schema.enums import closed_set
 from services.sessions import SessionOrder
+from services.sessions_actions import SessionAction
 from services.sessions_events import ReportedKind
 from services.sessions_status import DisplayStatus
 from services.submissions import SubmissionOrder
@@ -38,6 +40,17 @@ closed_set(
 )
 
 closed_set(
+    LockdownState,
+    "LockdownState",
+    "What is known of a session's lockdown browser.",
+    {
+        LockdownState.VERIFIED: "It has proven itself, and is not overdue to do so again.",
+        LockdownState.NOT_DETECTED: "It has not proven itself: never, not completely, or not any more.",
+        LockdownState.TAMPERED: "What it shows is wrong, or was made for another site or session.",
+    },
+)
+
+closed_set(
     ReasonCategory,
     "ReasonCategory",
     "What kind of reason somebody had who interfered with a session.",
@@ -47,6 +60,20 @@ closed_set(
         ReasonCategory.STAFF: "Those who run the assessment.",
         ReasonCategory.TECHNICAL: "Power, network or devices.",
         ReasonCategory.OTHER: "Anything else; the text says what.",
+    },
+)
+
+closed_set(
+    SessionAction,
+    "SessionAction",
+    "What a proctor does with a session.",
+    {
+        SessionAction.PAUSE: "Stop the clock: `sessionPause`.",
+        SessionAction.RESUME: "Let the clock run again: `sessionResume`.",
+        SessionAction.TERMINATE: "End it for good: `sessionTerminate`.",
+        SessionAction.EXTEND: "Give more time: `sessionExtend`.",
+        SessionAction.MESSAGE: "Write to the candidate: `sessionMessage`.",
+        SessionAction.NOTE: "Note something for staff: `sessionNote`.",
     },
 )
 
@@ -74,6 +101,7 @@ closed_set(
         SessionOrder.LAST_ACTIVITY_AT: "Last sign of life; before the first one, when the session was made.",
         SessionOrder.ANSWERED_COUNT: "How many items are answered.",
         SessionOrder.FOCUS_LOST_COUNT: "How often the focus was lost.",
+        SessionOrder.ATTENTION_LEVEL: "How much attention it needs, from none on.",
     },
 )
 
@@ -95,6 +123,7 @@ closed_set(
     {
         SubmissionCause.SUBMITTED: "The candidate handed in.",
         SubmissionCause.EXPIRED: "The time ended; what had been saved was handed in.",
+        SubmissionCause.TERMINATED: "A proctor ended the session; what had been saved was handed in.",
     },
 )
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models.attention import AttentionLevel
+from models.lockdown import LockdownState
 from models.sessions import DeliverySession, SessionState
-from resolvers import activity, assignments, identity, sessions
+from resolvers import activity, assignments, identity, sessions, sessions_acts
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, selects, told
 from schema.activity import Activity, After, Before, First, Last
+from schema.attention import SessionAttention, SessionConnectivity
 from schema.connections import Connection, OrderDirection, connect
 from schema.identity import User
+from schema.lockdown import SessionLockdown
 from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
@@ -23,6 +27,7 @@ from services import policy as policies
 from services import sessions_status
 from services.paging import PageRequest
 from services.sessions import Filter, SessionOrder, SortedBy
+from services.sessions_actions import SessionAction
 from services.sessions_status import DisplayStatus
 
 if TYPE_CHECKING:
@@ -43,6 +48,25 @@ async def _remaining(context: Context, shown: Sequence["Session"]) -> list[int |
         return [None] * len(shown)
     now = await sessions.clock(context)
     return [sessions_status.seconds_remaining(one.row, now) for one in shown]
+
+
+async def _lockdowns(context: Context, shown: Sequence["Session"]) -> list[SessionLockdown | None]:
+    now = await sessions.clock(context)
+    return [SessionLockdown.of(one.row, now) for one in shown]
+
+
+@strawberry.type(description="An act of a proctor on a session, and whether it can be done now.")
+class SessionAvailableAction:
+    """An action."""
+
+    action: SessionAction = told("What would be done.")
+    enabled: bool = told("Whether the viewer can do it with the session as it is now.")
+    reason: str | None = told("Why not, fit to be shown; null when it can be done.")
+
+
+async def _actions(context: Context, shown: Sequence["Session"]) -> list[list[SessionAvailableAction]]:
+    found = await sessions_acts.available(context, [one.row for one in shown])
+    return [[SessionAvailableAction(action=x.action, enabled=x.enabled, reason=x.reason) for x in row] for row in found]
 
 
 async def _candidates(context: Context, shown: Sequence["Session"]) -> list[User | None]:
@@ -88,6 +112,8 @@ class Session(Node):
     current_position: int | None = told("The item that the candidate is at, from 1; null before the first.")
     focus_lost_count: int = told("How often the focus was lost.")
     focus_lost_at: datetime | None = told("When the focus was lost last.")
+    tab_switch_count: int = told("How often the browser tab was switched.")
+    paste_count: int = told("How often text was pasted.")
     last_activity_at: datetime | None = told("Last sign of life; null before the start.")
     disconnected_at: datetime | None = told("When the connection was lost; null while it is up.")
     event_count: int = told("Events in the timeline; also the `seq` of the newest.")
@@ -118,11 +144,33 @@ class Session(Node):
         """Derive the level from the frozen policy."""
         return policies.from_json(self.row.policy).security.value.level
 
+    @strawberry.field(description="What is known of its lockdown browser; null when none is required.")
+    @together(_lockdowns)
+    async def lockdown(self, info: Info) -> SessionLockdown | None:
+        """Show the lockdown."""
+        return await alone(_lockdowns, info, self)
+
+    @strawberry.field(description="How much attention it needs, and why.")
+    def attention(self) -> SessionAttention:
+        """Show the attention that it needs."""
+        return SessionAttention.of(self.row)
+
+    @strawberry.field(description="How the candidate's browser is connected.")
+    def connection(self) -> SessionConnectivity:
+        """Show the connection."""
+        return SessionConnectivity.of(self.row)
+
     @strawberry.field(description="Whose session it is.")
     @together(_candidates)
     async def candidate(self, info: Info) -> User | None:
         """Show the candidate."""
         return await alone(_candidates, info, self)
+
+    @strawberry.field(description="Every act of a proctor, with whether the viewer can do it now, and else why not.")
+    @together(_actions)
+    async def available_actions(self, info: Info) -> list[SessionAvailableAction]:
+        """Tell what can be done."""
+        return await alone(_actions, info, self)
 
     @ask(assignments.assignment, "The assignment that it belongs to.")
     @together(_assignments)
@@ -158,6 +206,10 @@ class SessionFilter:
     candidate_id: strawberry.ID | None = told("Only sessions of this person.", default=None)
     run_label: str | None = told("Only sessions of assignments with this run label.", default=None)
     display_status: list[DisplayStatus] | None = told("Only sessions shown as one of these now.", default=None)
+    lockdown: list[LockdownState] | None = told(
+        "Only sessions that require a lockdown browser and of which this is known now.", default=None
+    )
+    attention: list[AttentionLevel] | None = told("Only sessions that need this much attention now.", default=None)
 
     def plain(self) -> Filter:
         """Return the filter as the service reads it."""
@@ -167,6 +219,8 @@ class SessionFilter:
             None if person is None else local_id("User", person, path=["filter", "candidateId"]),
             self.run_label,
             self.display_status,
+            self.lockdown,
+            self.attention,
         )
 
 

@@ -1,21 +1,26 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
+from strawberry.scalars import JSON
 
+from models.attention import AttentionLevel
+from models.lockdown import LockdownCause, LockdownState
 from models.sessions import EventKind, ReasonCategory
 from models.sessions import SessionEvent as EventRow
-from resolvers import sessions, streams
+from resolvers import lockdown, sessions, streams
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, follow, says, told
+from schema.attention import AttentionRule
 from schema.enums import closed_set
 from schema.nodes import local_id
 from schema.plans import together
+from services.lockdown import words
 from services.refusals import BadUserInput
 
 if TYPE_CHECKING:
@@ -134,10 +139,15 @@ class PasteDetected(ItemEvent):
 class Disconnected(ItemEvent):
     """Disconnected."""
 
+    is_noticed_by_evalium: bool = told("True when it fell silent, false when it reported so itself afterwards.")
+
 
 @strawberry.type(description="The candidate's browser is connected again.")
 class Reconnected(ItemEvent):
     """Reconnected."""
+
+    is_noticed_by_evalium: bool = told("True when it was heard again, false when it reported so itself.")
+    seconds_away: Decimal | None = told("For how long it was away; null when it did not report that.")
 
 
 @strawberry.interface(description="Somebody changed the limits of this session, and said why.")
@@ -188,25 +198,51 @@ class SessionResumed(SessionEvent):
 class MessageSent(SessionEvent):
     """Told."""
 
+    text: str = told("What was written, as plain text.")
+
 
 @strawberry.type(description="A proctor noted something for staff; the candidate does not see it.")
 class NoteAdded(SessionEvent):
     """Noted."""
+
+    text: str = told("What was noted, as plain text.")
 
 
 @strawberry.type(description="It was found out whether the lockdown browser is in use.")
 class ProbeRecorded(SessionEvent):
     """Probed."""
 
+    state: LockdownState = told("What was found.")
+    words: str = told("The same in a sentence that is fit for everybody.")
+    is_start_refused: bool = told("True when the session was to start then, and was refused.")
+    is_exception: bool = told("True when the session started without a verified lockdown browser.")
+    is_waived: bool = told("True when a proctor allowed the session without it; `reason` says why.")
+
+    @ask(lockdown.event_signals, "What the browser showed; null where it was not asked.")
+    async def technical_details(self, info: Info) -> JSON | None:
+        """Show the raw signals."""
+        return cast("JSON | None", await lockdown.event_signals(info.context, self.row))
+
+
+@strawberry.interface(description="The attention that the session needs changed.")
+class AttentionEvent(SessionEvent):
+    """An event about attention."""
+
+    level: AttentionLevel = told("How much it needs from then on.")
+    level_before: AttentionLevel = told("How much it had needed.")
+    rules: list[AttentionRule] = told("The rules that hold from then on, each in words; none when it needs none.")
+
 
 @strawberry.type(description="The session came to need attention, or more of it.")
-class AttentionRaised(SessionEvent):
+class AttentionRaised(AttentionEvent):
     """Raised."""
 
 
 @strawberry.type(description="The session needs less attention than before, or none.")
-class AttentionCleared(SessionEvent):
+class AttentionCleared(AttentionEvent):
     """Cleared."""
+
+    is_acknowledged: bool = told("True when somebody has seen it, whose note is the `reason`; else it passed.")
 
 
 @strawberry.type(description="The session was put into a room, or taken out of one.")
@@ -227,6 +263,8 @@ class SessionExpired(SessionEvent):
 @strawberry.type(description="A proctor ended the session; what had been saved was handed in.")
 class SessionTerminated(SessionEvent):
     """Terminated."""
+
+    category: ReasonCategory = told("What kind of reason there was.")
 
 
 EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
@@ -257,6 +295,36 @@ EVENT_TYPES: dict[EventKind, type[SessionEvent]] = {
 }
 
 
+def _disconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"is_noticed_by_evalium": payload.get("by") == "server"}
+
+
+def _reconnected(payload: dict[str, Any]) -> dict[str, Any]:
+    away = payload.get("seconds")
+    return _disconnected(payload) | {"seconds_away": None if away is None else Decimal(away)}
+
+
+def _raised(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "level": AttentionLevel(payload["level"]),
+        "level_before": AttentionLevel(payload["level_before"]),
+        "rules": [AttentionRule.of(one) for one in payload["rules"]],
+    }
+
+
+def _cleared(payload: dict[str, Any]) -> dict[str, Any]:
+    return _raised(payload) | {"is_acknowledged": payload.get("acknowledged", False)}
+
+
+FACTS: dict[EventKind, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    EventKind.DISCONNECTED: _disconnected,
+    EventKind.RECONNECTED: _reconnected,
+    EventKind.ATTENTION_RAISED: _raised,
+    EventKind.ATTENTION_CLEARED: _cleared,
+}
+"""What the payload of an event of a kind tells, as attributes of its type."""
+
+
 def show_event(row: EventRow) -> SessionEvent:
     """Show an event as the type of its kind."""
     kind = EventKind(row.kind)
@@ -266,16 +334,28 @@ def show_event(row: EventRow) -> SessionEvent:
         facts["position"] = row.payload.get("position")
     if shown is AnswerSaved:
         facts |= {"revision": row.payload["revision"], "answered": row.payload["answered"]}
-    if shown in {SessionPaused, SessionResumed}:
+    if kind in FACTS:
+        facts |= FACTS[kind](row.payload)
+    if shown in {SessionPaused, SessionResumed, SessionTerminated}:
         facts["category"] = ReasonCategory(row.payload["category"])
+    if shown in {MessageSent, NoteAdded}:
+        facts["text"] = row.payload["text"]
     if shown is SessionResumed:
         facts["paused_seconds"] = Decimal(row.payload["paused_seconds"])
     if issubclass(shown, LimitEvent | SessionResumed):
         facts |= {key: instant(row.payload[key]) for key in ("deadline_before", "deadline_after")}
+    if shown is ProbeRecorded:
+        facts |= _probe_facts(row.payload)
     if shown in {TimeExtended, AttemptAdded}:
         fact = "seconds" if shown is TimeExtended else "attempts"
         facts[fact] = row.payload[fact]
     return shown(row=row, seq=row.seq, kind=kind, at=row.at, client_at=row.client_at, reason=row.reason, **facts)
+
+
+def _probe_facts(payload: dict[str, Any]) -> dict[str, Any]:
+    state = LockdownState(payload["state"])
+    flags = {f"is_{name}": payload.get(name, False) for name in ("start_refused", "exception", "waived")}
+    return {"state": state, "words": words(state, LockdownCause(payload["cause"])), **flags}
 
 
 def instant(written: str | None) -> datetime | None:

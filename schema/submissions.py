@@ -221,13 +221,13 @@ class Submission(Node):
         found = await reviews.of_submissions(info.context, [self.row.id])
         return [ReviewTask.of(row) for row in found[0]]
 
-    @ask(activity.of_subject, "What the activity ledger tells of it, the newest rows first.")
+    @ask(activity.of_submission, "What the activity ledger tells of it and of its session, the newest rows first.")
     async def activity(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Activity]:
         """List the ledger's rows."""
         page = PageRequest(first, after, last, before)
-        return connect(await activity.of_subject(info.context, "submission", self.uuid, page), Activity.of)
+        return connect(await activity.of_submission(info.context, self.uuid, page), Activity.of)
 
     @classmethod
     def of(cls, row: SubmissionRow) -> "Submission":

@@ -22,6 +22,7 @@ from server import (
     health,
     invitations,
     ledger,
+    lockdown,
     mailing,
     metrics,
     outbox_pages,
@@ -71,6 +72,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         tokens=tokens,
         cursor_secret=tokens.secret_for("stream-cursors"),
         site=public_url(settings),
+        front_end=settings.front_end_url,
         sign_ins_per_network=settings.sign_ins_per_network,
         operations=frozenset(one.name for one in documents.operations),
     )
@@ -126,6 +128,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     doors += public_links.routes(operations, authenticate, settings.front_end_url)
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
     routes += assignments_monitor.routes(operations, make_context, authenticate)
+    routes += lockdown.routes(house, operations, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

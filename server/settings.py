@@ -109,8 +109,9 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
         validation_alias="EVALIUM_PUBLIC_URL",
         description=(
-            "Where people reach the service, such as https://exams.example.org: links in mails begin with it. Without "
-            "it they begin with http:// and the address that the service listens on."
+            "Where people reach the service, such as https://exams.example.org: links in mails begin with it, and "
+            "lockdown browsers prove themselves for it. Without it they begin with http:// and the address that the "
+            "service listens on."
         ),
     )
     front_end_url: str | None = Field(
@@ -119,7 +120,8 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_FRONT_END_URL",
         description=(
             "Where candidates sit assessments, such as https://sit.example.org/begin: the button behind an invitation "
-            "leads there, with #sessionToken=…&expiresAt=…. Without it that page says what to do instead."
+            "leads there, with #sessionToken=…&expiresAt=…, and lockdown browsers prove themselves there too. Without "
+            "it that page says what to do instead."
         ),
     )
     worker: bool = Field(

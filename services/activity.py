@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 
 from models.activity import Activity, ActivitySeal
 from services import plain
@@ -79,6 +79,14 @@ async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[Any]:
     statement = _statement().where(*conditions(wanted))
     orders = [Order(Activity.xid, descending=True), Order(Activity.id, descending=True)]
     found = await paged(work, statement, orders, page)
+    return replace(found, rows=[_shown(values) for values in found.rows])
+
+
+async def of_subjects(work: Work, subjects: Select[Any], page: PageRequest) -> Page[Any]:
+    """List rows about any of these subjects, a selection of kind and id, the newest first."""
+    told = tuple_(Activity.subject_kind, Activity.subject_id).in_(subjects)
+    orders = [Order(Activity.xid, descending=True), Order(Activity.id, descending=True)]
+    found = await paged(work, _statement().where(told), orders, page)
     return replace(found, rows=[_shown(values) for values in found.rows])
 
 

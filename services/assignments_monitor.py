@@ -418,11 +418,12 @@ def _unstarted(invitation: Any, now: ColumnElement[datetime]) -> ColumnElement[s
 
 
 def _reached(now: ColumnElement[datetime]) -> ColumnElement[str]:
-    """Decide the bucket by an attempt."""
+    """Decide the bucket by an attempt; one that was terminated is completed if there was something to hand in."""
     state = DeliverySession.state
     ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due(now))
+    handed_in = and_(state == SessionState.TERMINATED, DeliverySession.started_at.is_not(None))
     return case(
-        (state == SessionState.SUBMITTED, literal(Bucket.COMPLETED)),
+        (or_(state == SessionState.SUBMITTED, handed_in), literal(Bucket.COMPLETED)),
         (ended, literal(Bucket.EXPIRED)),
         else_=literal(Bucket.STARTED),
     )

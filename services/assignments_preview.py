@@ -33,6 +33,7 @@ class WarningKind(StrEnum):
     WINDOW_SHORTER_THAN_LIMIT = "window_shorter_than_limit"
     NO_DEADLINE = "no_deadline"
     ALREADY_ISSUED = "already_issued"
+    LOCKDOWN_WITHOUT_KEYS = "lockdown_without_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ async def preview(work: Work, terms: Terms, given: Sequence[Recipient]) -> Previ
     if found.assignment is not None and found.policy is not None:
         _warn_of_window(found, found.assignment, found.policy)
         await _warn_of_twins(work, found, found.assignment)
+        _warn_of_lockdown(found, found.policy)
     return found
 
 
@@ -107,6 +109,16 @@ def _warn_of_window(found: Preview, assignment: Assignment, limits: Policy) -> N
     elif seconds is not None and opens is not None and closes - opens < timedelta(seconds=seconds):
         said = "The window is shorter than the time limit: nobody has all of their time."
         found.warnings.append(IssueWarning(WarningKind.WINDOW_SHORTER_THAN_LIMIT, said))
+
+
+def _warn_of_lockdown(found: Preview, limits: Policy) -> None:
+    """Keys are an assignment's own, so what is about to be issued has none yet."""
+    if limits.security.value.requires_lockdown:
+        said = (
+            "A lockdown browser is required: give its keys with the issue, or with assignmentLockdownUpdate before the "
+            "window opens. Without them it cannot be verified."
+        )
+        found.warnings.append(IssueWarning(WarningKind.LOCKDOWN_WITHOUT_KEYS, said))
 
 
 async def _warn_of_twins(work: Work, found: Preview, assignment: Assignment) -> None:

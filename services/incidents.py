@@ -281,13 +281,13 @@ def _rows(chosen: Sequence[tuple[str, UUID | None]], outcomes: Outcomes) -> list
             if session_id in seen:
                 outcome = InvalidInput("The session is named twice.", path=["sessions", "ids", n])
             seen.add(session_id)
-        problem = _kept(outcome) if isinstance(outcome, Refusal) else None
+        problem = kept(outcome) if isinstance(outcome, Refusal) else None
         seconds = outcome.seconds if isinstance(outcome, Given) else None
         rows.append({"session": shown, "seconds": seconds, "problem": problem})
     return rows
 
 
-def _kept(refusal: Refusal) -> dict[str, Any]:
+def kept(refusal: Refusal) -> dict[str, Any]:
     """Return a refusal of one row as it is kept with the answer."""
     facts: dict[str, Any] = {}
     match refusal:

@@ -338,3 +338,10 @@ class DeadlinePassed(Refusal):
     def __init__(self, deadline_at: datetime) -> None:
         super().__init__(f"The time for this session ended at {deadline_at.isoformat()}.")
         self.deadline_at = deadline_at
+
+
+class LockdownRequired(Refusal):
+    """The session starts in a verified lockdown browser only, and there is none."""
+
+    code = "LOCKDOWN_REQUIRED"
+    hint = "Open the assessment in Safe Exam Browser with the configuration that you were given, or ask a proctor."

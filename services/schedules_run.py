@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from models.assignments import AssignmentTemplate
 from models.schedules import AssignmentSchedule, RunOutcome, ScheduleStatus
-from services import assignments_issue, assignments_terms, recurrence, schedules
+from services import assignments_issue, assignments_terms, lockdown_keys, recurrence, schedules
 from services.assignments_drafts import recipients_of
 from services.assignments_issue import Link
 from services.assignments_terms import Terms, terms_of
@@ -87,7 +87,9 @@ async def _issue(
     of_it: Terms = replace(terms, valid_from=opens, valid_until=closes, run_label=label)
     answer = await assignments_issue.issue(work, of_it, recipients_of(row.recipients), link)
     invited = sum(one["invited"] for one in answer["rows"])
-    return {"assignment_id": UUID(answer["assignment"]), "run_label": label, "invited": invited}
+    assignment_id = UUID(answer["assignment"])
+    await lockdown_keys.take_over(work, assignment_id, row.id)
+    return {"assignment_id": assignment_id, "run_label": label, "invited": invited}
 
 
 def window(occurrence: datetime, now: datetime, seconds: int | None) -> tuple[datetime, datetime | None]:

@@ -16,6 +16,13 @@ class LockdownBrowser(ClosedSet):
     REQUIRED = "required"
 
 
+class LockdownFailure(ClosedSet):
+    """What happens when a session is to start and its lockdown browser is not verified."""
+
+    RAISE_EXCEPTION = "raise_exception"
+    REFUSE_START = "refuse_start"
+
+
 class PasteRule(ClosedSet):
     """What happens when a candidate pastes."""
 
@@ -40,13 +47,23 @@ class SecurityLevel(StrEnum):
 
 
 class SecurityConfig(Part):
-    """The measures of one assessment. `focus_loss_limit` is how often focus may be lost before staff are warned."""
+    """The measures of one assessment. `focus_loss_limit` is how often focus may be lost before staff are warned.
+
+    `probe_interval_seconds` is how often the lockdown browser is to be proven anew.
+    """
 
     lockdown_browser: LockdownBrowser = LockdownBrowser.NONE
+    lockdown_failure: LockdownFailure = LockdownFailure.REFUSE_START
+    probe_interval_seconds: Annotated[StrictInt, Field(ge=30, le=3600)] = 300
     full_screen: StrictBool = False
     focus_loss_limit: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
     paste: PasteRule = PasteRule.RECORDED
     proctoring: Proctoring = Proctoring.NONE
+
+    @property
+    def requires_lockdown(self) -> bool:
+        """Whether the lockdown browser is to be proven."""
+        return self.lockdown_browser is LockdownBrowser.REQUIRED
 
     @property
     def level(self) -> SecurityLevel:
@@ -72,6 +89,8 @@ class SecurityConfig(Part):
             int(self.full_screen),
             list(PasteRule).index(self.paste),
             focus,
+            list(LockdownFailure).index(self.lockdown_failure),
+            -self.probe_interval_seconds,
         )
 
 
@@ -79,6 +98,13 @@ def meaning(config: SecurityConfig) -> list[str]:
     """Say what a configuration means for whoever sits and whoever watches, one sentence for each measure."""
     said = {
         "The paper opens in a lockdown browser only.": config.lockdown_browser is LockdownBrowser.REQUIRED,
+        "Without it the paper does not open.": (
+            config.requires_lockdown and config.lockdown_failure is LockdownFailure.REFUSE_START
+        ),
+        "Without it the paper opens, and staff are warned.": (
+            config.requires_lockdown and config.lockdown_failure is LockdownFailure.RAISE_EXCEPTION
+        ),
+        f"It is proven anew every {config.probe_interval_seconds} seconds.": config.requires_lockdown,
         "A proctor watches live.": config.proctoring is Proctoring.LIVE,
         "The paper fills the screen.": config.full_screen,
         f"Staff are warned when focus is lost more than {config.focus_loss_limit} times.": (

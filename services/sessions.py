@@ -18,10 +18,21 @@ from sqlalchemy import ColumnElement, Select, Uuid, any_, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
+from models.attention import AttentionLevel
 from models.base import uuid7
 from models.identity import User
+from models.lockdown import LockdownState
 from models.sessions import DeliverySession, EventKind, SessionPaper, SessionState
-from services import deadlines, paging, plain, sessions_paper
+from services import (
+    deadlines,
+    lockdown,
+    lockdown_probe,
+    paging,
+    plain,
+    sessions_attention,
+    sessions_paper,
+    sessions_policy,
+)
 from services import policy as policies
 from services.idempotency import Answer
 from services.paging import Listing, Order, Page, PageRequest
@@ -64,6 +75,7 @@ async def open_session(
     """
     seed = secrets.randbits(63)
     paper = await sessions_paper.draw(work, assignment.evaluation_version_id, seed)
+    is_high_stakes, focus_loss_limit = sessions_policy.supervised(policies.from_json(policy))
     session = DeliverySession(
         id=uuid7(),
         org_unit_id=assignment.org_unit_id,
@@ -83,7 +95,15 @@ async def open_session(
         item_count=len(paper.items),
         answered_count=0,
         focus_lost_count=0,
+        tab_switch_count=0,
+        paste_count=0,
+        disconnect_count=0,
+        disconnected_seconds=0,
+        is_high_stakes=is_high_stakes,
+        focus_loss_limit=focus_loss_limit,
+        attention_level=AttentionLevel.NONE,
         paused_seconds=0,
+        probe_failed_count=0,
         event_seq=0,
         version=0,
     )
@@ -105,7 +125,11 @@ async def open_session(
 
 
 async def start(work: Work, session_id: UUID) -> Answer:
-    """Start the clock; starting again answers the same. Refuses a session that is over or was handed in."""
+    """Start the clock; starting again answers the same. Refuses a session that is over or was handed in.
+
+    One whose lockdown browser is not verified is refused, or starts with an exception, as its policy says. It needs
+    rights that reach the ledger: the work is the candidate's, elevated, and the id comes from the verified token.
+    """
     session = await hold(work, session_id)
     now = await work.now()
     if session.state == SessionState.EXPIRED or is_over(session, now):
@@ -113,11 +137,14 @@ async def start(work: Work, session_id: UUID) -> Answer:
     if session.state not in {SessionState.CREATED, SessionState.ACTIVE}:
         raise drifted(session)
     if session.state == SessionState.CREATED:
+        exceptions = lockdown_probe.admit(work, session, now)
         session.state = SessionState.ACTIVE
         session.started_at = session.last_activity_at = now
         session.deadline_at = _deadline(session, now)
+        sessions_attention.begin(session, now)
         session.version += 1
-        await append(work, session, [Happening(EventKind.STARTED)], at=now, actor_id=session.user_id)
+        started = [Happening(EventKind.STARTED), *exceptions]
+        await append(work, session, started, at=now, actor_id=session.user_id)
     return {"session_id": str(session.id)}
 
 
@@ -171,6 +198,7 @@ class SessionOrder(StrEnum):
     LAST_ACTIVITY_AT = "last_activity_at"
     ANSWERED_COUNT = "answered_count"
     FOCUS_LOST_COUNT = "focus_lost_count"
+    ATTENTION_LEVEL = "attention_level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +217,8 @@ class Filter:
     user_id: UUID | None = None
     run_label: str | None = None
     display_status: Sequence[DisplayStatus] | None = None
+    lockdown: Sequence[LockdownState] | None = None
+    attention: Sequence[AttentionLevel] | None = None
 
 
 async def listed(
@@ -202,8 +232,10 @@ async def listed(
     sorting = tuple(order) or (_NEWEST_FIRST,)
     by = {"assignment_id": wanted.assignment_id, "user_id": wanted.user_id, "run_label": wanted.run_label}
     values = {name: value for name, value in by.items() if value is not None}
-    form = (tuple(values), shown, sorting)
-    listing = Listing(_FORMS, form, lambda: _selected(values, shown), _orders(sorting), values)
+    locked = None if wanted.lockdown is None else tuple(wanted.lockdown)
+    attention = None if wanted.attention is None else tuple(wanted.attention)
+    form = (tuple(values), shown, locked, attention, sorting)
+    listing = Listing(_FORMS, form, lambda: _selected(values, shown, locked, attention), _orders(sorting), values)
     found = await paging.listed(work, listing, page)
     return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
 
@@ -212,7 +244,12 @@ _FORMS = Forms()
 _NEWEST_FIRST = SortedBy(SessionOrder.CREATED_AT, descending=True)
 
 
-def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> Select[Any]:
+def _selected(
+    wanted: Container[str],
+    shown: Sequence[DisplayStatus] | None,
+    locked: Sequence[LockdownState] | None,
+    attention: Sequence[AttentionLevel] | None,
+) -> Select[Any]:
     """Select sessions by what is wanted of them, each to be given by its name."""
     row = DeliverySession
     statement = cast("Select[Any]", select(*plain.columns(row)))
@@ -223,6 +260,10 @@ def _selected(wanted: Container[str], shown: Sequence[DisplayStatus] | None) -> 
     if "run_label" in wanted:
         labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
+    if locked is not None:
+        statement = statement.where(lockdown.shown_as_any(locked))
+    if attention is not None:
+        statement = statement.where(sessions_attention.needing(attention))
     return statement if shown is None else statement.where(shown_as_any(shown))
 
 
@@ -239,5 +280,6 @@ def _column(by: SessionOrder) -> ColumnElement[Any]:
         SessionOrder.LAST_ACTIVITY_AT: func.coalesce(row.last_activity_at, row.created_at),
         SessionOrder.ANSWERED_COUNT: row.answered_count,
         SessionOrder.FOCUS_LOST_COUNT: row.focus_lost_count,
+        SessionOrder.ATTENTION_LEVEL: sessions_attention.rank(),
     }
     return columns[by]

@@ -7,7 +7,7 @@ first write of the transaction: then the order of `seq` is also the order of `(x
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,8 @@ from sqlalchemy import text
 from models.base import uuid7
 from models.sessions import DeliverySession, EventKind
 from realtime import topics
+from services import attention_rules, sessions_attention, sessions_connection
+from services.attention import WATCHED, Rules
 from services.idempotency import Answer, Request
 from services.refusals import IdempotencyMismatch, InvalidInput
 from services.sessions_row import Held
@@ -46,6 +48,9 @@ class ReportedKind(StrEnum):
 
 
 _KINDS = {kind: EventKind(kind.value) for kind in ReportedKind}
+
+_SIGNALS = frozenset({ReportedKind.FOCUS_LOST, ReportedKind.TAB_SWITCH, ReportedKind.PASTE_DETECTED})
+"""What is counted, and may call for attention."""
 
 _INSERT = text(
     "insert into session_events"
@@ -97,17 +102,36 @@ async def append_to_each(
 ) -> None:
     """Append events of several sessions, all of them held, in one statement; each numbered on from its session's last.
 
-    What was changed in the sessions is written before.
+    What was changed in the sessions is written before. Where the attention that one needs changes by it, an event of
+    Evalium's own tells so behind it.
     """
     events = [_numbered(session, happening) for session, happening in told]
+    settled = await _settled(work, [session for session, _ in told])
+    raised = [_numbered(session, happening) for session, happening in settled]
     await work.session.flush()
     given = {"at": at, "actor_id": actor_id, "reason": reason, "events": orjson.dumps(events).decode()}
     await work.session.execute(_INSERT, given)
+    if raised:
+        given = {"at": at, "actor_id": None, "reason": None, "events": orjson.dumps(raised).decode()}
+        await work.session.execute(_INSERT, given)
     for session, _ in told:
         work.touch(
             topics.assignment_sessions(session.tenant_id, session.assignment_id),
             topics.session_timeline(session.tenant_id, session.id),
         )
+
+
+async def _settled(work: Work, sessions: Sequence[DeliverySession]) -> list[tuple[DeliverySession, Happening]]:
+    """Settle what attention sessions need; a candidate's token may not read the rules, and does no more than start."""
+    once = list({session.id: session for session in sessions}.values())
+    rules = Rules()
+    if any(session.state in WATCHED for session in once):
+        if work.viewer.session_id is not None:
+            return []
+        rules = await attention_rules.current(work)
+    now = await work.now()
+    found = [(session, sessions_attention.settle(session, rules, now).happening) for session in once]
+    return [(session, happening) for session, happening in found if happening is not None]
 
 
 def _numbered(session: DeliverySession, happening: Happening) -> dict[str, Any]:
@@ -156,7 +180,8 @@ class Report:
             return self._taken_in(known)
         session = sheet.running(self.session_id)
         happenings = [_checked(session, n, event) for n, event in enumerate(self.events)]
-        _count(session, self.events, sheet.now)
+        sessions_connection.heard(sheet, session)
+        _count(sheet, session, self.events)
         batch = TakenBatch(fingerprint, len(self.events), sheet.tell(session, happenings))
         sheet.batches[place] = batch
         sheet.taken.append(place)
@@ -205,15 +230,16 @@ def _checked(session: Held, n: int, event: Reported) -> Happening:
 
 
 def _instant(event: Reported, n: int) -> datetime:
-    client_at = event.client_at if event.client_at.tzinfo else event.client_at.replace(tzinfo=UTC)
+    client_at = _utc(event)
     if not EARLIEST <= client_at <= LATEST:
         said = f"{client_at.isoformat()} is before {EARLIEST.year} or after {LATEST.year}."
         raise InvalidInput(said, path=["events", n, "clientAt"])
     return client_at
 
 
-def _count(session: Held, events: Sequence[Reported], now: datetime) -> None:
+def _count(sheet: Sheet, session: Held, events: Sequence[Reported]) -> None:
     """Keep the session's counters, which the monitor reads instead of events. A broken connection is no activity."""
+    now = sheet.now
     for event in events:
         match event.kind:
             case ReportedKind.ITEM_VIEWED:
@@ -221,11 +247,26 @@ def _count(session: Held, events: Sequence[Reported], now: datetime) -> None:
             case ReportedKind.FOCUS_LOST:
                 session.focus_lost_count += 1
                 session.focus_lost_at = now
+            case ReportedKind.TAB_SWITCH:
+                session.tab_switch_count += 1
+            case ReportedKind.PASTE_DETECTED:
+                session.paste_count += 1
             case ReportedKind.DISCONNECTED:
-                session.disconnected_at = now
+                sessions_connection.lost(sheet, session, _utc(event) - _ahead(events, now))
             case ReportedKind.RECONNECTED:
-                session.disconnected_at = None
+                sessions_connection.back(sheet, session, event.seconds)
             case _:
                 pass
         if event.kind is not ReportedKind.DISCONNECTED:
             session.last_activity_at = now
+    if not _SIGNALS.isdisjoint(event.kind for event in events):
+        sheet.signalled.add(session.id)
+
+
+def _ahead(events: Sequence[Reported], now: datetime) -> timedelta:
+    """Return by how much the browser's clock is ahead at the least: what it reports has happened already."""
+    return max(timedelta(0), max(map(_utc, events)) - now)
+
+
+def _utc(event: Reported) -> datetime:
+    return event.client_at if event.client_at.tzinfo else event.client_at.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 What the clock ends, it ends at the deadline, whenever the sweep comes by; what was saved until then is handed in.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from models.submissions import Submission, SubmissionCause
 from services import scores, submissions
 from services.idempotency import Answer
 from services.sessions_events import append
-from services.sessions_hold import drifted, hold, over
+from services.sessions_hold import drifted, hold, hold_many, over
 from services.sessions_sheet import Happening
 from services.sessions_status import due, is_over
 from services.work import Work
@@ -67,6 +68,13 @@ async def hold_to_end(work: Work, session_id: UUID) -> DeliverySession:
     )
     shared = [] if version_id is None else [scores.version_lock(work.viewer.tenant_id, version_id)]
     return await hold(work, session_id, shared=shared)
+
+
+async def hold_many_to_end(work: Work, session_ids: Sequence[UUID]) -> list[DeliverySession]:
+    """Hold several sessions that hand in now, as `hold_to_end` holds one."""
+    wanted = select(DeliverySession.evaluation_version_id).where(DeliverySession.id.in_(session_ids)).distinct()
+    shared = [scores.version_lock(work.viewer.tenant_id, row[0]) for row in await work.rows(wanted)]
+    return await hold_many(work, session_ids, shared=shared)
 
 
 async def _expire(work: Work, session: DeliverySession, now: datetime) -> Submission | None:

@@ -40,14 +40,15 @@ async def hold(work: Work, session_id: UUID, *, shared: Sequence[str] = ()) -> D
     return session
 
 
-async def hold_many(work: Work, session_ids: Sequence[UUID]) -> list[DeliverySession]:
+async def hold_many(work: Work, session_ids: Sequence[UUID], *, shared: Sequence[str] = ()) -> list[DeliverySession]:
     """Hold several sessions at once and return those that the viewer sees, as they are now, in the order of their ids.
 
     All locks are taken before any row is, so that the order of locks stays the order of transaction ids.
     """
     if not session_ids:
         return []
-    await work.lock(*(lock_name(work.viewer.tenant_id, session_id) for session_id in session_ids))
+    names = [lock_name(work.viewer.tenant_id, session_id) for session_id in session_ids]
+    await work.lock(*names, shared=shared)
     wanted = select(DeliverySession).where(DeliverySession.id.in_(session_ids)).order_by(DeliverySession.id)
     held = wanted.with_for_update().execution_options(populate_existing=True)
     return list(await work.session.scalars(held))

@@ -22,7 +22,10 @@ from services.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reason of somebody who interferes with sessions: of which kind, in their words, and in which incident."""
+    """The reason of somebody who interferes with sessions: of which kind, in their words, and in which incident.
+
+    The words are empty only where a reason need not be given.
+    """
 
     category: ReasonCategory
     text: str
@@ -72,13 +75,21 @@ def go_on(session: DeliverySession, now: datetime) -> dict[str, Any]:
         raise over(session, now)
     if session.state != SessionState.PAUSED or session.paused_at is None:
         raise drifted(session)
+    facts = counted(session, now)
+    session.state, session.resumed_at = SessionState.ACTIVE, now
+    session.version += 1
+    return facts
+
+
+def counted(session: DeliverySession, now: datetime) -> dict[str, Any]:
+    """End the pause that a session is in, if it is in one: its end moves by exactly the pause."""
+    if session.paused_at is None:
+        return {}
     length = max(timedelta(0), now - session.paused_at)
     before = session.deadline_at
     after = None if before is None else before + length
-    session.state, session.paused_at, session.resumed_at = SessionState.ACTIVE, None, now
+    session.paused_at, session.deadline_at = None, after
     session.paused_seconds += deadlines.seconds_of(length)
-    session.deadline_at = after
-    session.version += 1
     return {
         "paused_seconds": str(deadlines.seconds_of(length)),
         "deadline_before": None if before is None else before.isoformat(),
@@ -104,7 +115,7 @@ async def _each(
         refused[session.id] = None
         told.append((session, Happening(kind, why.facts | facts)))
         after = {"state": session.state} | why.facts | facts
-        work.record(act, ("session", session.id), reason=why.text, before={"state": before}, after=after)
+        work.record(act, ("session", session.id), reason=why.text or None, before={"state": before}, after=after)
     if told:
-        await append_to_each(work, told, at=now, actor_id=work.viewer.user_id, reason=why.text)
+        await append_to_each(work, told, at=now, actor_id=work.viewer.user_id, reason=why.text or None)
     return refused

@@ -14,6 +14,7 @@ from models.sessions import DeliverySession, EventKind, SessionState
 from services import deadlines, policy
 from services.content_parts import read
 from services.policy import Policy, Row, Unlimited
+from services.security import SecurityLevel
 from services.sessions_events import append
 from services.sessions_sheet import Happening
 from services.sessions_status import clock_of
@@ -92,10 +93,17 @@ def change(session: DeliverySession, after: Outlook, cause: Cause) -> Happening:
     told = {**cause.facts, "deadline_before": written(session.deadline_at), "deadline_after": written(ends)}
     session.policy_rows = kept(after.rows)
     session.policy = policy.to_json(after.policy)
+    session.is_high_stakes, session.focus_loss_limit = supervised(after.policy)
     session.grace_seconds = after.policy.network_grace_seconds.value
     session.window_until, session.deadline_at = after.window_until, ends
     session.version += 1
     return Happening(cause.kind, told)
+
+
+def supervised(limits: Policy) -> tuple[bool, int | None]:
+    """Return what a session's row keeps of its supervision: whether it is high stakes, and the limit on lost focus."""
+    security = limits.security.value
+    return security.level is SecurityLevel.HIGH_STAKES, security.focus_loss_limit
 
 
 def is_open(session: DeliverySession) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from models.base import uuid7s
 from models.sessions import EventKind
+from services.attention import Rules
 from services.content import Content
 from services.content_kinds import QuestionKind
 from services.refusals import NotFound
@@ -74,6 +75,7 @@ class Told:
     id: UUID
     seq: int
     happening: Happening
+    actor_id: UUID | None
 
 
 @dataclass(slots=True)
@@ -89,6 +91,16 @@ class Sheet:
     saved: set[tuple[UUID, UUID]] = field(default_factory=set[tuple[UUID, UUID]])
     taken: list[tuple[UUID, str]] = field(default_factory=list[tuple[UUID, str]])
     told: list[Told] = field(default_factory=list[Told])
+    rules: Rules = field(default_factory=Rules)
+    revisions: dict[UUID, list[tuple[UUID, int]]] = field(default_factory=dict[UUID, list[tuple[UUID, int]]])
+    stirred: set[UUID] = field(default_factory=set[UUID])
+    """Sessions of which something changed that seldom does: connection and attention."""
+    signalled: set[UUID] = field(default_factory=set[UUID])
+    """Sessions of which a count grew that may call for attention."""
+    seen: set[UUID] = field(default_factory=set[UUID])
+    """Sessions that were heard of; what was told of is written anyway."""
+    checked: set[UUID] = field(default_factory=set[UUID])
+    """Sessions that the clock has looked at."""
 
     def session(self, session_id: UUID) -> Held:
         """Return a session as it is now; refuse one that cannot be seen."""
@@ -103,10 +115,11 @@ class Sheet:
         require_running(session, self.now)
         return session
 
-    def tell(self, session: Held, happenings: list[Happening]) -> int:
-        """Append events, numbered on from the session's last; return the last number."""
+    def tell(self, session: Held, happenings: list[Happening], *, by_evalium: bool = False) -> int:
+        """Append events of the candidate or of Evalium, numbered on from the last; return the last number."""
+        actor = None if by_evalium else session.user_id
         first = session.event_seq + 1
         numbered = zip(uuid7s(len(happenings)), itertools.count(first), happenings, strict=False)
-        self.told += [Told(session, event_id, seq, happening) for event_id, seq, happening in numbered]
+        self.told += [Told(session, event_id, seq, happening, actor) for event_id, seq, happening in numbered]
         session.event_seq += len(happenings)
         return session.event_seq

@@ -57,17 +57,22 @@ def status_of(session: DeliverySession, now: datetime) -> DisplayStatus:
         return DisplayStatus.EXPIRED
     if session.state != SessionState.ACTIVE:
         return DisplayStatus(session.state)
-    seen = max(filter(None, (session.last_activity_at or session.started_at, session.resumed_at)), default=None)
+    seen = last_life(session)
     quiet = timedelta(seconds=session.policy["idle_threshold_seconds"]["value"])
     return DisplayStatus.IDLE if seen is not None and now - seen > quiet else DisplayStatus.LIVE
 
 
-def clock_of(session: DeliverySession, now: datetime) -> datetime:
+def last_life(session: DeliverySession | Held) -> datetime | None:
+    """Return from when on a session counts as idle: its last activity, or the end of its last pause."""
+    return max(filter(None, (session.last_activity_at or session.started_at, session.resumed_at)), default=None)
+
+
+def clock_of(session: DeliverySession | Held, now: datetime) -> datetime:
     """Return where a session's clock stands: now, or at the beginning of its pause."""
     return session.paused_at or now
 
 
-def seconds_remaining(session: DeliverySession, now: datetime) -> int | None:
+def seconds_remaining(session: DeliverySession | Held, now: datetime) -> int | None:
     """Return the whole seconds that its candidate has left, never below 0; None before the start and after the end."""
     if session.state not in {SessionState.ACTIVE, SessionState.PAUSED}:
         return None

@@ -11,13 +11,15 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 from uuid import UUID
 
+from services.attention_rules import KnownRules
 from services.idempotency import Answer, Request
-from services.refusals import Unauthenticated
-from services.sessions_answers import Save, Saved
-from services.sessions_batch import Act, Outcome, Papers, settle
+from services.refusals import Refusal, Unauthenticated
+from services.sessions_answers import Save, Saved, SaveMany
+from services.sessions_batch import Act, Outcome, Papers, Silo, settle, variables
+from services.sessions_connection import Beat, Pulse
 from services.sessions_events import Report, Reported
 from services.unit import Unit
 from services.viewer import Viewer
@@ -37,9 +39,6 @@ ENOUGH = 32
 
 MOST_TENANTS = 256
 """Tenants of whose papers anything is remembered."""
-
-Silo: TypeAlias = tuple[UUID, UUID]
-"""Tenant and org unit."""
 
 
 @dataclass(slots=True)
@@ -70,8 +69,9 @@ class _Lane:
 class SessionWrites:
     """Takes the writes of all candidates of a process."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, rules: KnownRules | None = None) -> None:
         self._office = office
+        self._rules = rules or KnownRules(office)
         self._lanes: dict[Silo, _Lane] = {}
         self._papers: OrderedDict[UUID, Papers] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,6 +82,19 @@ class SessionWrites:
         """Save one answer into the session of the viewer's token, as `Save` says; it is durable then."""
         silo, session_id = _place(viewer)
         return cast("Saved", await self._done(silo, Save(session_id, item_id, revision, response, request)))
+
+    async def save_many(
+        self, viewer: Viewer, answers: Sequence[tuple[UUID, int, Any]], request: Request | None = None
+    ) -> list[Saved | Refusal]:
+        """Save several answers, each an item, a revision and a response, as `SaveMany` says; they are durable then."""
+        silo, session_id = _place(viewer)
+        saves = [Save(session_id, *one) for one in answers]
+        return cast("list[Saved | Refusal]", await self._done(silo, SaveMany(session_id, saves, request)))
+
+    async def beat(self, viewer: Viewer, request: Request | None = None, *, with_revisions: bool = False) -> Pulse:
+        """Note a heartbeat of the browser that the viewer's token is in, as `Beat` says."""
+        silo, session_id = _place(viewer)
+        return cast("Pulse", await self._done(silo, Beat(session_id, with_revisions, request)))
 
     async def report(
         self, viewer: Viewer, batch_id: str, events: Sequence[Reported], request: Request | None = None
@@ -164,17 +177,19 @@ class SessionWrites:
         if len(self._papers) > MOST_TENANTS:
             self._papers.popitem(last=False)
 
+        rules = await self._rules.of(silo[0])
+
         async def act(unit: Unit) -> list[Outcome | None]:
             tried.append(unit)
-            return await settle(unit, silo[0], acts, papers, wait=wait)
+            return await settle(unit, silo[0], acts, papers, rules, wait=wait)
 
         sessions = list({one.session_id: None for one in acts})
-        return await self._office.perform_unit(_variables(silo, sessions), act, repeatable=all(map(_repeatable, acts)))
+        return await self._office.perform_unit(variables(silo, sessions), act, repeatable=all(map(_repeatable, acts)))
 
 
 def _repeatable(act: Act) -> bool:
     """Tell whether an act finds its own effect when it is done again: by its key, or by its batch id."""
-    return act.request is not None or isinstance(act, Report)
+    return act.request is not None or isinstance(act, Report | Beat)
 
 
 def _place(viewer: Viewer) -> tuple[Silo, UUID]:
@@ -184,18 +199,14 @@ def _place(viewer: Viewer) -> tuple[Silo, UUID]:
     return (viewer.tenant_id, viewer.org_unit_id), viewer.session_id
 
 
-def _variables(silo: Silo, sessions: Sequence[UUID]) -> dict[str, str]:
-    """Return the variables of a transaction that sees these sessions of one org unit and no others."""
-    return {
-        "app.tenant_id": str(silo[0]),
-        "app.org_unit_id": str(silo[1]),
-        "app.session_id": str(sessions[0]),
-        "app.session_ids": f"{{{','.join(map(str, sessions))}}}",
-    }
-
-
 def _events(act: Act) -> int:
-    return len(act.events) if isinstance(act, Report) else 1
+    match act:
+        case Report():
+            return len(act.events)
+        case SaveMany():
+            return len(act.saves)
+        case _:
+            return 1
 
 
 def _next(lane: _Lane) -> list[_Waiting]:

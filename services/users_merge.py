@@ -58,6 +58,7 @@ AUTHORED = (
     "service_tokens",
     "users",
     "policy_defaults",
+    "attention_rules",
     "incidents",
 )
 """Tables whose references say who did something, which stays as it was said."""

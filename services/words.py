@@ -10,6 +10,7 @@ from services.refusals import InvalidInput
 LONGEST_NAME = 200
 LONGEST_REASON = 1000
 LONGEST_DESCRIPTION = 1000
+LONGEST_MESSAGE = 1000
 
 
 def reason(value: str, *, path: Sequence[str | int] = ("reason",)) -> str:
@@ -22,6 +23,14 @@ def name(value: str, *, path: Sequence[str | int] = ("name",)) -> str:
     text = _measured(unicodedata.normalize("NFC", value), "name", LONGEST_NAME, path, hint="Write a plain name.")
     if not text.isprintable():
         raise InvalidInput("The name has characters that cannot be shown.", path=path, hint="Write a plain name.")
+    return text
+
+
+def message(value: str, *, path: Sequence[str | int] = ("text",)) -> str:
+    """Return a message, trimmed: plain text, possibly of several lines; refuse an empty or over-long one."""
+    text = _measured(value.replace("\r\n", "\n"), "text", LONGEST_MESSAGE, path, hint="Write plain text.")
+    if not all(line.isprintable() for line in text.split("\n")):
+        raise InvalidInput("The text has characters that cannot be shown.", path=path, hint="Write plain text.")
     return text
 
 

@@ -20,8 +20,10 @@ from models.base import uuid7
 from models.identity import User
 from models.sessions import DeliverySession
 from services import content, policy, sessions, sessions_policy
+from services.attention_rules import KnownRules
 from services.content import QuestionKind
 from services.policy import FeedbackMode, Row, Settings, Source, SourceKind
+from services.security import parse_security
 from services.sessions_events import Reported
 from services.sessions_writes import SessionWrites
 from services.viewer import Via, Viewer
@@ -83,6 +85,7 @@ class Sitting:
     assignment: Assignment
     right: dict[str, dict]
     wrong: dict[str, dict]
+    rules: KnownRules
 
     async def candidate(self, *, started: bool = True, **options) -> "Candidate":
         """A new person with a session of their own; options are those of `invite`."""
@@ -109,12 +112,14 @@ class Candidate:
         return UUID(self.items[n]["item_id"])
 
     async def save(self, n: int, revision: int, response: object, *, office=None):
-        return await SessionWrites(office or self.sitting.world.office).save(
-            self.viewer, self.item_id(n), revision, response
-        )
+        return await self.writes(office).save(self.viewer, self.item_id(n), revision, response)
 
     async def report(self, batch_id: str, events: list[Reported], *, office=None):
-        return await SessionWrites(office or self.sitting.world.office).report(self.viewer, batch_id, events)
+        return await self.writes(office).report(self.viewer, batch_id, events)
+
+    def writes(self, office=None) -> SessionWrites:
+        """Writes beside those of everybody else, by rules that were read already, as in a server at work."""
+        return SessionWrites(office or self.sitting.world.office, self.sitting.rules)
 
     async def row(self) -> DeliverySession:
         async with self.sitting.world.office.snapshot(self.sitting.world.system) as work:
@@ -178,6 +183,7 @@ async def sitting(
         assignment,
         {kind.value: right for kind, _, _, right, _ in questions},
         {kind.value: wrong for kind, _, _, _, wrong in questions},
+        KnownRules(world.office),
     )
 
 
@@ -219,6 +225,7 @@ def frozen(
     feedback: FeedbackMode = FeedbackMode.NONE,
     grace: int = 5,
     multiplier: str = "1",
+    security: dict | None = None,
 ) -> dict:
     """A frozen policy, set by the assignment."""
     settings = Settings(
@@ -226,6 +233,7 @@ def frozen(
         feedback_mode=feedback,
         network_grace_seconds=grace,
         time_multiplier=Decimal(multiplier),
+        security=None if security is None else parse_security(security),
     )
     row = Row(source=Source(kind=SourceKind.ASSIGNMENT, who="Test"), settings=settings)
     return policy.to_json(policy.resolve([row]))
@@ -241,6 +249,7 @@ async def sit(
     feedback: FeedbackMode = FeedbackMode.NONE,
     user_id: UUID | None = None,
     attempt: int = 1,
+    security: dict | None = None,
 ) -> Candidate:
     """Invite a new person, open the session and, if wanted, start it."""
     world, office = sitting.world, sitting.world.office
@@ -269,7 +278,7 @@ async def sit(
             work,
             assignment=sitting.assignment,
             invitation=invitation,
-            policy=(limits := frozen(time_limit=time_limit, feedback=feedback, grace=grace)),
+            policy=(limits := frozen(time_limit=time_limit, feedback=feedback, grace=grace, security=security)),
             policy_rows=sessions_policy.kept(policy.rows_of(policy.from_json(limits))),
             attempt=attempt,
             window_until=window_until,

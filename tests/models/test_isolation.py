@@ -81,6 +81,8 @@ def row_for(table, tenant: UUID, unit: UUID, session: UUID) -> dict[str, object]
         row["id"] = session
     if table.name == "assignment_overrides":
         row |= {"user_id": uuid4(), "amount": Decimal(1)}
+    if table.name == "attention_rules":
+        row["disconnected_after_seconds"] = 30
     if table.name == "incident_sessions":
         row |= {"override_id": uuid4(), "seconds": 1}
     return row
@@ -220,7 +222,7 @@ def references(table) -> dict[str, str]:
     return found
 
 
-ONE_FOR_EACH_TENANT = {"policy_defaults", "review_policies"}
+ONE_FOR_EACH_TENANT = {"policy_defaults", "review_policies", "attention_rules"}
 """Tables of which a tenant has one row at most."""
 
 

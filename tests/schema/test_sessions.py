@@ -26,8 +26,10 @@ CANDIDATES_TYPES = {
     "MyPolicy",
     "MyPaper",
     "MyItem",
+    "MyMessage",
     "MyAnswer",
     "MyResult",
+    "MyLockdown",
     "SecurityConfig",
     "Response",
     "Pair",
@@ -44,6 +46,12 @@ CANDIDATES_TYPES = {
     "AnswerSavePayload",
     "SessionEventsRecordPayload",
     "SessionSubmitPayload",
+    "SessionProbePayload",
+    "AnswersSavePayload",
+    "AnswersSaveResult",
+    "SessionHeartbeatPayload",
+    "MyRevision",
+    "SessionPulse",
 }
 
 
@@ -354,7 +362,16 @@ def reachable(kind, seen):
 def test_candidates_reach_their_own_types_only():
     seen = set()
     reachable(CORE.query_type.fields["mySession"].type, seen)
-    for name in ("sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit"):
+    acts = (
+        "sessionStart",
+        "answerSave",
+        "answersSave",
+        "sessionEventsRecord",
+        "sessionHeartbeat",
+        "sessionProbe",
+        "sessionSubmit",
+    )
+    for name in acts:
         reachable(CORE.mutation_type.fields[name].type, seen)
     assert seen == CANDIDATES_TYPES
     for name in seen:

@@ -249,6 +249,24 @@ async def test_answers_are_saved_straight(house, sitting, taken):
     assert None not in taken
 
 
+async def test_queues_are_saved_and_heartbeats_answered_straight(house, sitting, taken):
+    one = await sitting.candidate()
+    items = [global_id("PaperItem", one.item_id(n)) for n in range(2)]
+    answers = [{"itemId": items[0], "revision": 1, "response": one.right(0)}, {"itemId": items[1], "revision": 0}]
+    saved = await both(house, one.viewer, "AnswersSave", {"answers": answers})
+    first, second = saved.data["answersSave"]["results"]
+    assert (first["isCurrent"], second["problems"][0]["path"]) == (True, ["answers", "1", "revision"])
+    text = """mutation Pulse($input: SessionHeartbeatInput!) { sessionHeartbeat(input: $input) {
+        pulse { state answeredCount revisions { itemId revision } } problems { code } } }"""
+    for asked, revisions in (({}, None), ({"includeRevisions": True}, [{"itemId": items[0], "revision": 1}])):
+        core = await by_core(house, one.viewer, text, {"input": asked})
+        known = await by_known(house, one.viewer, text, {"input": asked})
+        pulse = {"state": "ACTIVE", "answeredCount": 1, "revisions": revisions}
+        assert core.data == known.data == {"sessionHeartbeat": {"pulse": pulse, "problems": []}}
+    assert len(taken) == 3
+    assert None not in taken
+
+
 async def test_what_fails_is_told_by_graphql_core_and_done_once(house, sitting, taken, monkeypatch):
     one, nobody = await sitting.candidate(), Viewer.anonymous()
     given = {"batchId": "b", "events": [EVENT]}

@@ -96,10 +96,10 @@ async def test_buckets_follow_invitation_session_and_clock(world, version):
     await run.start(2)
     await run.submit(3)
     await run.set(await run.start(4), state=SessionState.TERMINATED, ended_at=datetime.now(UTC))
-    assert await run.buckets() == "ISSCE"
-    assert await run.buckets(world.office.shifted(timedelta(seconds=500))) == "ISSCE"
-    assert await run.buckets(world.office.shifted(timedelta(seconds=606))) == "ISECE"
-    assert await run.buckets(world.office.shifted(timedelta(hours=3, seconds=1))) == "EEECE"
+    assert await run.buckets() == "ISSCC"
+    assert await run.buckets(world.office.shifted(timedelta(seconds=500))) == "ISSCC"
+    assert await run.buckets(world.office.shifted(timedelta(seconds=606))) == "ISECC"
+    assert await run.buckets(world.office.shifted(timedelta(hours=3, seconds=1))) == "EEECC"
 
 
 async def test_closing_expires_those_who_have_not_started(world, version):

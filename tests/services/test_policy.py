@@ -15,6 +15,7 @@ from services.policy import UNLIMITED, FeedbackMode, Policy, Row, Settings, Sour
 from services.refusals import InvalidInput
 from services.security import (
     LockdownBrowser,
+    LockdownFailure,
     PasteRule,
     Proctoring,
     SecurityConfig,
@@ -320,6 +321,8 @@ def test_other_security_configurations_are_refused(config: Any, path: tuple[str,
 CONFIGS = st.builds(
     SecurityConfig,
     lockdown_browser=st.sampled_from(LockdownBrowser),
+    lockdown_failure=st.sampled_from(LockdownFailure),
+    probe_interval_seconds=st.integers(30, 3600),
     full_screen=st.booleans(),
     focus_loss_limit=st.none() | st.integers(0, 1000),
     paste=st.sampled_from(PasteRule),

@@ -11,7 +11,7 @@ from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
 from tests.walks import essays, story
 from tests.walks.conftest import Live
-from tests.walks.story import Sitting
+from tests.walks.story import Locked, Sitting
 
 
 @dataclass
@@ -157,6 +157,8 @@ class World:
     busy: Sitting
     waiting: str
     """Session token of a candidate who has not started."""
+    to_end: str
+    """A started session that is ended."""
     submission_id: str
     message: str
     parked: str
@@ -171,6 +173,9 @@ class World:
     people: People
     limits: Limited
     reviews: Reviewed
+    locked_assignment: str
+    locked: Locked
+    """A candidate who has to prove a lockdown browser."""
 
 
 async def make_world(live: Live) -> World:
@@ -178,17 +183,24 @@ async def make_world(live: Live) -> World:
     version = await story.publish(live)
     shown = (await live.ask("EvaluationVersion", {"id": version["id"]}, role="author"))["evaluationVersion"]
     question = shown["sections"][0]["items"][0]["questionVersion"]["question"]["id"]
-    assignment, invitations = await story.issue(live, version["id"], 4, feedbackMode="SCORE", runLabel="Walk_Run")
+    assignment, invitations = await story.issue(
+        live, version["id"], 5, feedbackMode="SCORE", runLabel="Walk_Run", timeLimitSeconds=36000
+    )
     to_close, _ = await story.issue(live, version["id"], 1)
     kept, _ = await story.issue(live, version["id"], 2)
     sent = (await live.ask("Invitations", {"id": kept}, role="manager"))["assignment"]["invitations"]["nodes"]
     done, busy = [await story.sit_down(live, invitation) for invitation in invitations[:2]]
     await live.do("SessionSubmit", {}, token=done.token)
+    await live.do("SessionEventsRecord", {"batchId": uuid4().hex, "events": [EVENT] * 3}, token=busy.token)
     seen = (await live.ask("Session", {"id": done.session_id}, role="admin"))["session"]["submission"]
     waiting = await story.redeem(live, invitations[2])
+    to_end = await story.sit_down(live, invitations[4])
     draft = await live.do("QuestionCreate", question_given(), role="author")
     mails = (await live.ask("Messages", {"first": 1}, role="admin"))["messages"]["nodes"]
     parked = [await story.park_a_job(live) for _ in range(2)]
+    locked_assignment, (locked,) = await story.lock(live, version["id"], 1)
+    page = locked.page(live)
+    await live.do("SessionProbe", {"url": page, "configKeyHash": story.seb(page)}, token=locked.token)
     return World(
         version["id"],
         shown["evaluation"]["id"],
@@ -201,6 +213,7 @@ async def make_world(live: Live) -> World:
         done,
         busy,
         waiting,
+        to_end.session_id,
         seen["id"],
         mails[0]["id"],
         global_id("Job", parked[0]),
@@ -208,6 +221,8 @@ async def make_world(live: Live) -> World:
         people := await make_people(live),
         await make_limits(live, assignment, version["id"], busy, people.kept),
         await make_reviews(live),
+        locked_assignment,
+        locked,
     )
 
 
@@ -219,6 +234,11 @@ async def _signers(live: Live) -> tuple[Person, str, list[dict[str, Any]], str, 
     given = {"name": "To be revoked", "capabilities": ["questions.read"], "expiresAt": expires_at}
     made = await live.do("ServiceTokenCreate", given, role="integrator")
     return person, link, payloads, made["serviceToken"]["id"], expires_at
+
+
+def proctored(world: "World", reason: str, session_id: str | None = None) -> dict[str, Any]:
+    sessions = [{"id": session_id or world.busy.session_id}]
+    return {"sessions": sessions, "category": "EXAMINEE", "reason": reason}
 
 
 def question_given() -> dict[str, Any]:
@@ -383,12 +403,43 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
             "reason": "Lost 11 minutes.",
         },
     ),
+    "AssignmentLockdownUpdate": (
+        "manager",
+        lambda w: {
+            "assignmentId": w.locked_assignment,
+            "keys": {"configKeys": [story.SEB_KEY], "browserExamKeys": ["e" * 64]},
+        },
+    ),
+    "SessionProbe": ("candidate: locked", lambda _w: {"url": "https://exam.evalium.test/", "configKeyHash": "0" * 64}),
+    "SessionProbeWaive": (
+        "proctor",
+        lambda w: {"sessionId": w.locked.session_id, "category": "TECHNICAL", "reason": "A borrowed laptop."},
+    ),
+    "SessionPause": ("proctor", lambda w: proctored(w, "Noise next door.")),
+    "SessionResume": ("proctor", lambda w: {"sessions": [{"id": w.busy.session_id}]}),
+    "SessionExtend": ("proctor", lambda w: proctored(w, "Noise next door.") | {"seconds": 120}),
+    "SessionMessage": ("proctor", lambda w: {"ids": [w.busy.session_id], "text": "Ten minutes left."}),
+    "SessionNote": ("proctor", lambda w: {"ids": [w.busy.session_id, w.done.session_id], "text": "Left the room."}),
+    "SessionTerminate": ("proctor", lambda w: proctored(w, "Left the room.", w.to_end)),
     "AccommodationUpdate": (
         "manager",
         lambda w: {"userId": w.people.to_suspend, "timeMultiplier": "1.5", "breakSeconds": 600, "reason": "Asked."},
     ),
     "AccommodationRemove": ("manager", lambda w: {"userId": w.people.to_suspend, "reason": "Not needed any more."}),
     "PolicyDefaultsUpdate": ("admin", lambda _w: {"idleThresholdSeconds": 90, "reason": "Long questions."}),
+    "SessionAttentionAcknowledge": (
+        "proctor",
+        lambda w: {"sessionIds": [w.busy.session_id], "note": "Pasted from the allowed formulary."},
+    ),
+    "AttentionRulesUpdate": (
+        "admin",
+        lambda _w: {
+            "standard": [{"signal": "PASTES", "notice": 5, "urgent": 50}],
+            "highStakes": [{"signal": "PASTES", "warning": 5, "urgent": 50}],
+            "disconnectedAfterSeconds": 45,
+            "reason": "Pasting is usual here.",
+        },
+    ),
     "InvitationLink": ("manager", lambda w: {"id": w.unused[0]}),
     "InvitationResend": ("manager", lambda w: {"ids": w.unused[:2]}),
     "InvitationRevoke": ("manager", lambda w: {"ids": w.unused[:1], "reason": "Sent by mistake."}),
@@ -400,6 +451,15 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"itemId": w.busy.items[0]["id"], "revision": 1, "response": story.choice(w.busy.items[0], "right")},
     ),
     "SessionEventsRecord": ("candidate: busy", lambda _w: {"batchId": uuid4().hex, "events": [EVENT]}),
+    "AnswersSave": (
+        "candidate: busy",
+        lambda w: {
+            "answers": [
+                {"itemId": item["id"], "revision": 7, "response": story.choice(item, "right")} for item in w.busy.items
+            ]
+        },
+    ),
+    "SessionHeartbeat": ("candidate: busy", lambda _w: {"includeRevisions": True}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
     "MailTemplateUpdate": (
         "admin",
@@ -429,5 +489,6 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
 
 async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
+    own["candidate: locked"] = world.locked.token
     own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)

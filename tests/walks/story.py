@@ -1,5 +1,6 @@
 """The main job, told in steps, each through the API as its user would do it."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -78,6 +79,42 @@ async def sit_down(live: Live, invitation: str) -> Sitting:
 def choice(item: dict[str, Any], text: str) -> dict[str, str]:
     """The response that chooses the option with this text."""
     return {"choice": next(o["id"] for o in item["content"]["options"] if o["text"] == text)}
+
+
+SEB_KEY = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+"""A config key of Safe Exam Browser."""
+
+
+@dataclass
+class Locked:
+    """A candidate's session that wants a lockdown browser and has not started."""
+
+    token: str
+    session_id: str
+    nonce: str
+    probe_url: str
+
+    def page(self, live: Live) -> str:
+        """The address of the page that the candidate sits at."""
+        return f"{live.service.house.site}/exam?session={self.nonce}"
+
+
+def seb(url: str, key: str = SEB_KEY) -> str:
+    """What Safe Exam Browser shows for an address."""
+    return hashlib.sha256((url.partition("#")[0] + key).encode()).hexdigest()
+
+
+async def lock(live: Live, version_id: str, people: int, **security: Any) -> tuple[str, list[Locked]]:
+    """Issue with a lockdown browser required, set its key, and have everybody redeem."""
+    measures = {"lockdownBrowser": "REQUIRED", **security}
+    keys = {"configKeys": [SEB_KEY]}
+    assignment, invitations = await issue(live, version_id, people, securityConfig=measures, lockdown=keys)
+    found = []
+    for invitation in invitations:
+        token = await redeem(live, invitation)
+        mine = (await live.ask("MyLockdown", token=token))["mySession"]
+        found.append(Locked(token, mine["id"], mine["lockdown"]["nonce"], mine["lockdown"]["probeUrl"]))
+    return assignment, found
 
 
 async def park_a_job(live: Live) -> UUID:

@@ -21,11 +21,16 @@ HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
 ROOTS = ("Query", "Mutation", "Subscription")
 INSIDE = [place for place in access_table.declared(schema) if place[0] not in ROOTS]
 
+ELSEWHERE = {("ProbeRecorded", "technicalDetails")}
+"""What no way from a global id leads to: events are read by streams alone, and tried there."""
+
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "AssignmentLockdown": ("Assignment", ("lockdown",)),
     "EvaluationItem": ("EvaluationVersion", ("sections(first: 1)", "items(first: 1)")),
     "Grant": ("User", ("roles",)),
     "IncidentSession": ("Incident", ("sessions(first: 1)", "nodes")),
     "MonitorRow": ("Assignment", ("monitor", "nodes")),
+    "SessionLockdown": ("Invitation", ("session", "lockdown")),
     "ScheduleRun": ("AssignmentSchedule", ("runs(first: 1)", "nodes")),
 }
 """To what has no global id of its own: from which object, through which fields."""
@@ -38,7 +43,7 @@ async def ids(live: Live) -> dict[str, str]:
     text = """query ($r: ID!, $v: ID!, $a: ID!) {
         reviewTask(id: $r) { submission { id items { id } } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
         evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""
-    given = {"r": world.reviews.to_claim, "v": world.version_id, "a": world.assignment}
+    given = {"r": world.reviews.to_claim, "v": world.version_id, "a": world.locked_assignment}
     body = await live.post(text, given, await live.token("admin"))
     assert "errors" not in body, body
     data = body["data"]
@@ -110,7 +115,7 @@ def values(data: Any, steps: list[str]) -> list[Any]:
 @pytest.mark.parametrize("role", ROLES)
 async def test_a_role_is_told_inside_objects_what_its_capabilities_say(live: Live, ids: dict[str, str], role: str):
     token, held, wrong = await live.token(role), HELD[ROLES[role]], []
-    for kind, name in INSIDE:
+    for kind, name in set(INSIDE) - ELSEWHERE:
         start, steps, wanted = chain(kind, name)
         body = await live.post(written(kind, name), {"id": ids[start]}, token)
         told = values((body["data"] or {}).get("node"), steps)
@@ -126,7 +131,7 @@ async def test_a_role_is_told_inside_objects_what_its_capabilities_say(live: Liv
 
 
 async def test_nobody_is_told_anything_inside_objects(live: Live, ids: dict[str, str]):
-    for kind, name in INSIDE:
+    for kind, name in set(INSIDE) - ELSEWHERE:
         body = await live.post(written(kind, name), {"id": ids[chain(kind, name)[0]]})
         assert [error["extensions"]["code"] for error in body["errors"]] == ["UNAUTHENTICATED"]
         assert not (body.get("data") or {}).get("node")

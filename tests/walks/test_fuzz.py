@@ -18,7 +18,15 @@ from tests.walks.conftest import Live
 
 COUNT = int(os.environ.get("EVALIUM_FUZZ", "300"))
 SEED = int(os.environ.get("EVALIUM_FUZZ_SEED", "3"))
-OF_CANDIDATES = {"mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit"}
+OF_CANDIDATES = {
+    "mySession",
+    "sessionStart",
+    "answerSave",
+    "sessionEventsRecord",
+    "sessionSubmit",
+    "answersSave",
+    "sessionHeartbeat",
+}
 SLOWEST = 6.0
 """Seconds: an operation is ended after five."""
 

@@ -28,7 +28,7 @@ NESTED = {
     "assignments to limits": (
         "admin",
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
-            id limits { timeLimitSeconds { value source } } securityLevel } } }""",
+            id limits { timeLimitSeconds { value source } } securityLevel lockdown { configKeyCount configKeys } } } }""",
     ),
     "schedules to runs": (
         "admin",
@@ -39,6 +39,7 @@ NESTED = {
         "admin",
         """query ($n: Int!) { sessions(first: $n) { totalCount nodes { id displayStatus secondsRemaining
             candidate { email } assignment { name evaluationVersion { title } }
+            lockdown { state words exception { isOpen } technicalDetails }
             submission { id latestScore { percent outcome } } } } }""",
     ),
     "submissions to question versions": (
