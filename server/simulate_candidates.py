@@ -18,6 +18,14 @@ LOSES_FOCUS, SWITCHES_TAB, PASTES, DROPS_OUT = 0.08, 0.05, 0.03, 0.02
 AWAY: Final = (0.5, 4.0)
 """Seconds for which the connection of somebody who dropped out is gone."""
 
+HEARTBEAT: Final = 10.0
+"""Seconds between two signs of life of a candidate who thinks."""
+
+DRIFT: Final = "STATE_DRIFT"
+"""What is answered while a proctor has stopped the clock."""
+
+MOST_WAITS: Final = 60
+
 HANDING_IN: Final = 0.1
 """Share of the time, at its end, over which candidates hand in."""
 
@@ -72,7 +80,7 @@ class Candidate:
             leaves = hours.leaving(self.chance)
             while monotonic() < leaves:
                 await self._work_on(self.chance.choice(self.items), hours, leaves)
-            await self.wire.do("SessionSubmit", {}, self.token)
+            await self._do("SessionSubmit", {})
         except Refused as refused:
             self.gave_up = str(refused)
         finally:
@@ -93,7 +101,7 @@ class Candidate:
         if "FOCUS_LOST" in kinds:
             kinds.append("FOCUS_REGAINED")
         await self._report(item, kinds)
-        await asyncio.sleep(max(0.0, min(self.chance.expovariate(1 / hours.thinking), leaves - monotonic())))
+        await self._think(min(self.chance.expovariate(1 / hours.thinking), leaves - monotonic()))
         await self._answer(item)
         for act in ACTS:
             if self.chance.random() < act.likelihood:
@@ -104,17 +112,40 @@ class Candidate:
             await self._report(item, ["DISCONNECTED", "RECONNECTED"])
             self._open_page()
 
+    async def _think(self, seconds: float) -> None:
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > HEARTBEAT:
+            await asyncio.sleep(min(left, HEARTBEAT))
+            await self._pulse()
+        await asyncio.sleep(max(0.0, until - monotonic()))
+
+    async def _pulse(self) -> str:
+        """Give a sign of life; return the state of the session."""
+        told = await self.wire.ask("SessionHeartbeat", {"input": {}}, self.token)
+        return str(told["pulse"]["state"])
+
+    async def _do(self, name: str, given: Mapping[str, Any]) -> Any:
+        """Run a mutation; while a proctor has stopped the clock, wait until it runs again."""
+        for _ in range(MOST_WAITS):
+            try:
+                return await self.wire.do(name, given, self.token)
+            except Refused as refused:
+                if refused.code != DRIFT or await self._pulse() not in ("ACTIVE", "PAUSED"):
+                    raise
+            await asyncio.sleep(self.chance.uniform(0.5, 1.5))
+        raise Refused(name, "PAUSED_TOO_LONG")
+
     async def _report(self, item: Any, kinds: Sequence[str]) -> None:
         now = datetime.now(UTC).isoformat()
         events = [{"kind": kind, "position": item["position"], "clientAt": now} for kind in kinds]
-        told = await self.wire.do("SessionEventsRecord", {"batchId": str(uuid4()), "events": events}, self.token)
+        told = await self._do("SessionEventsRecord", {"batchId": str(uuid4()), "events": events})
         self.wire.tally.acknowledged(self.session_id, told["lastSeq"])
 
     async def _answer(self, item: Any) -> None:
         self.revision += 1
         choice = self.chance.choice(item["content"]["options"])["id"]
         given = {"itemId": item["id"], "revision": self.revision, "response": {"choice": choice}}
-        await self.wire.do("AnswerSave", given, self.token)
+        await self._do("AnswerSave", given)
 
     def _open_page(self) -> None:
         if self.follows:

@@ -22,22 +22,34 @@ DRILLS: Final = 0.4
 STAYS: Final = (3.0, 15.0)
 """Seconds for which a proctor follows that session."""
 
+PAUSES: Final = 0.05
+"""Share of looks that end in a pause of one session."""
+
+STOPPED: Final = (1.0, 5.0)
+"""Seconds for which its clock then stands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a proctor does beside watching: an operation document, its weight among the others, and its variables."""
+    """What a proctor does beside watching: an operation document, its weight among the others, and its variables.
+
+    `writes` tells that the variables are a mutation's input.
+    """
 
     document: str
     weight: int
     given: Callable[["Proctor"], Mapping[str, Any]]
+    writes: bool = False
 
 
 ACTS: Sequence[Act] = (
-    Act("AssignmentMonitor", 3, lambda one: {"id": one.some_assignment(), "first": PAGE}),
-    Act("Sessions", 1, lambda one: {"filter": {"assignmentId": one.some_assignment()}}),
-    Act(SUMMARY, 2, lambda one: {"id": one.some_session()}),
+    Act("AssignmentMonitor", 9, lambda one: {"id": one.some_assignment(), "first": PAGE}),
+    Act("Sessions", 3, lambda one: {"filter": {"assignmentId": one.some_assignment()}}),
+    Act(SUMMARY, 6, lambda one: {"id": one.some_session()}),
+    Act("SessionMessage", 1, lambda one: {"ids": [one.some_session()], "text": "Simulated message."}, writes=True),
+    Act("SessionNote", 1, lambda one: {"ids": [one.some_session()], "text": "Simulated note."}, writes=True),
 )
-"""What proctors read; only whoever sees a session already does any of it."""
+"""What proctors read and write; only whoever sees a session already does any of it."""
 
 
 @dataclass(slots=True)
@@ -83,9 +95,10 @@ class Proctor:
         return self.chance.choice(self.views).assignment_id
 
     def some_session(self) -> str:
-        """Return one of the sessions that are seen."""
-        view = self.chance.choice([view for view in self.views if view.rows])
-        return self.chance.choice(list(view.rows))
+        """Return one of the sessions that are seen, one that runs if there is any."""
+        rows = [row for view in self.views for row in view.rows.items()]
+        running = [session_id for session_id, (status, *_) in rows if status == "LIVE"]
+        return self.chance.choice(running or [session_id for session_id, _ in rows])
 
     async def read(self) -> None:
         """Read the tables, and note after which events the streams go on."""
@@ -116,13 +129,38 @@ class Proctor:
             if not any(view.rows for view in self.views):
                 continue
             try:
-                if self.chance.random() < DRILLS:
-                    await self._drill()
-                else:
-                    (act,) = self.chance.choices(ACTS, [act.weight for act in ACTS])
-                    await self.wire.ask(act.document, act.given(self), self.token)
+                await self._look()
             except Refused:
                 continue  # it is counted; a proctor goes on
+
+    async def _look(self) -> None:
+        """Do one thing."""
+        what = self.chance.random()
+        if what < DRILLS:
+            await self._drill()
+        elif what < DRILLS + PAUSES:
+            await self._pause()
+        else:
+            (act,) = self.chance.choices(ACTS, [act.weight for act in ACTS])
+            if act.writes:
+                await self._act(act.document, act.given(self))
+            else:
+                await self.wire.ask(act.document, act.given(self), self.token)
+
+    async def _act(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Act on sessions; true when all rows were done. What was refused by row is counted."""
+        told = await self.wire.do(name, given, self.token)
+        codes = [problem["code"] for row in told["results"] for problem in row["problems"]]
+        for code in codes:
+            self.wire.tally.failed(name, code)
+        return not codes
+
+    async def _pause(self) -> None:
+        """Stop one session's clock for a moment."""
+        target = {"sessions": [{"id": self.some_session()}], "category": "OTHER", "reason": "Simulated pause."}
+        if await self._act("SessionPause", target):
+            await asyncio.sleep(self.chance.uniform(*STOPPED))
+            await self._act("SessionResume", target)
 
     async def _follow(self, socket: Socket) -> None:
         for number, view in enumerate(self.views):

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from server.simulate_tally import Shares
 from server.simulate_views import Verdict
-from server.simulate_wire import PASSING
+from server.simulate_wire import EXPECTED
 
 LATE: Final = 0.05
 """Seconds by which the simulator may come late to its own turn before its figures are more about itself."""
@@ -43,9 +43,9 @@ class Report:
 
     @property
     def refusals(self) -> dict[str, dict[str, int]]:
-        """Return the errors that are not those of a service that restarts."""
+        """Return the errors that are neither those of a service that restarts nor of somebody who was faster."""
         found = {
-            name: {code: n for code, n in codes.items() if code not in PASSING} for name, codes in self.errors.items()
+            name: {code: n for code, n in codes.items() if code not in EXPECTED} for name, codes in self.errors.items()
         }
         return {name: codes for name, codes in found.items() if codes and name != "(socket)"}
 

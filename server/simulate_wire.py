@@ -40,6 +40,9 @@ PASSING: Final = frozenset(
 )
 """Answers after which the same is tried again."""
 
+EXPECTED: Final = PASSING | {"STATE_DRIFT"}
+"""Answers that are no fault of the service: somebody else was faster, or it restarts."""
+
 SUMMARY: Final = "SessionSummary"
 _OWN: Final = {
     SUMMARY: """query SessionSummary($id: ID!) { session(id: $id) {

@@ -3,21 +3,30 @@
 import pytest
 from typer.testing import CliRunner
 
-from server import cli, simulate
+from server import cli, simulate, simulate_proctors
 from server.simulate import Plan
 from services import simulate as simulations
 from services.refusals import NotFound
 from tests.walks.conftest import Live
 
-PLAN = Plan(sessions=6, proctors=2, seconds=3, rate=6, seed=7, follows=0.5)
+PLAN = Plan(sessions=6, proctors=2, seconds=2, rate=6, seed=7, follows=0.5)
 
 
-async def test_a_small_room_is_sat_and_watched_and_everybody_sees_the_same(live: Live):
+@pytest.mark.parametrize(
+    ("drills", "pauses", "done"),
+    [(1.0, 0.0, {"SessionEvents", "SessionSummary"}), (0.0, 1.0, {"SessionPause", "SessionResume"})],
+)
+async def test_a_small_room_is_sat_and_watched_and_everybody_sees_the_same(
+    live: Live, monkeypatch: pytest.MonkeyPatch, drills: float, pauses: float, done: set[str]
+):
+    hurried = {"LOOKS_EVERY": 0.1, "CUT_EVERY": 0.2, "STAYS": (0.1, 0.4), "STOPPED": (0.1, 0.3)}
+    for name, value in {**hurried, "DRILLS": drills, "PAUSES": pauses}.items():
+        monkeypatch.setattr(simulate_proctors, name, value)
     house, said = live.service.house, []
     staff = simulate.bearers(house.tokens, await simulations.staff(house.office, "demo", PLAN.proctors), PLAN.seconds)
     report = await simulate.run(PLAN, [live.base], staff, said.append)
     assert report.told()["is_whole"]
-    assert (report.errors, report.gave_up) == ({}, [])
+    assert (report.refusals, report.gave_up) == ({}, [])
     verdict = report.verdict
     assert (verdict.views, verdict.different, verdict.missing, verdict.twice, verdict.reordered) == (2, 0, 0, 0, 0)
     assert verdict.deliveries == 2 * verdict.events
@@ -25,6 +34,8 @@ async def test_a_small_room_is_sat_and_watched_and_everybody_sees_the_same(live:
     assert asked["InvitationRedeem"] == asked["SessionStart"] == asked["SessionSubmit"] == 6
     assert verdict.events >= 6 * 3 + asked["AnswerSave"] + asked["SessionEventsRecord"]
     assert report.delay.count >= 2 * asked["SessionEventsRecord"]
+    assert done <= set(asked)
+    assert report.cuts > 0
     assert report.label in said[0]
 
     listed = (await live.ask("Sessions", {"filter": {"runLabel": report.label}}, role="admin"))["sessions"]["nodes"]
