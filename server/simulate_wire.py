@@ -121,7 +121,7 @@ class Wire:
             response = await self._http.post(f"{self._base()}/graphql", content=body, headers=headers)
         except httpx2.TimeoutException:
             return "TIMEOUT", None
-        except httpx2.TransportError:
+        except (httpx2.TransportError, AttributeError):  # the latter by anyio, of a socket that was closed at once
             return "CONNECTION", None
         status = f"HTTP_{response.status_code}"
         try:
