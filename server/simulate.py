@@ -8,7 +8,7 @@ tokens and assignments live little longer than the run.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -177,18 +177,13 @@ def _candidate(wire: Wire, plan: Plan, number: int, invitation: str) -> Candidat
 
 
 @contextlib.asynccontextmanager
-async def _at_work(work: Sequence[Any]) -> AsyncGenerator[None, None]:
-    """Keep people at work for the length of the block; one who ended by a defect ends the simulation with it."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
+async def _at_work(work: Sequence[Coroutine[Any, Any, None]]) -> AsyncGenerator[None, None]:
+    """Keep people at work for the length of the block; one who ends by a defect ends the simulation with it."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
         yield
-    finally:
         for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for one in ended:
-        if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError):
-            raise one
 
 
 async def _prepared(wire: Wire, staff: Bearers, plan: Plan, label: str) -> dict[str, list[str]]:

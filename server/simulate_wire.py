@@ -152,7 +152,9 @@ class Wire:
                 yield socket
         except websockets.InvalidStatus as error:
             raise Cut(f"HTTP_{error.response.status_code}") from error
-        except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
+        except websockets.ConnectionClosed as error:  # in the handshake; later it is the socket that tells
+            raise _cut(error) from error
+        except (OSError, TimeoutError, websockets.InvalidHandshake, AttributeError) as error:  # as in `_once`
             raise Cut("CONNECTION") from error
 
     def _base(self) -> str:
