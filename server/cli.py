@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -205,22 +205,8 @@ def drive(
     """Drive the running service with candidates and proctors, and tell how it bore them."""
     if not for_testing:
         raise simulate.NotForTesting(f"A simulation leaves people and submissions behind in the tenant '{tenant}'.")
-    settings = Settings()
     plan = simulate.Plan(sessions, proctors, minutes * 60, rate or sessions / 20, seed, follow)
-
-    async def act() -> simulate_report.Report:
-        async with _database() as address:
-            await database.require_current(address)
-            office = Office(address.app, ring=lambda _topics: None, pool_size=2)
-            try:
-                staff = await simulations.staff(office, tenant, proctors)
-            finally:
-                await office.close()
-        bearers = simulate.bearers(Tokens(signing_key(settings)), staff, plan.seconds)
-        bases = [one.rstrip("/") for one in url or [f"http://{settings.host}:{settings.port}"]]
-        return await simulate.run(plan, bases, bearers, typer.echo)
-
-    found = serving.run(act())
+    found = serving.run(_simulated(plan, tenant, url or []))
     simulate_report.show(found, Console(highlight=False, soft_wrap=True))
     if report is not None:
         report.write_bytes(orjson.dumps(found.told(), option=orjson.OPT_INDENT_2))
@@ -313,6 +299,21 @@ def migration(message: Annotated[str, typer.Argument(help="What the migration do
 
     drafted = asyncio.run(act())
     typer.echo(f"Drafted {drafted}. Add row policies and grants by hand, and read it all.")
+
+
+async def _simulated(plan: simulate.Plan, tenant: str, urls: Sequence[str]) -> simulate_report.Report:
+    """Find the staff of a tenant's simulations, and simulate against these addresses, or where the service listens."""
+    settings = Settings()
+    async with _database() as address:
+        await database.require_current(address)
+        office = Office(address.app, ring=lambda _topics: None, pool_size=2)
+        try:
+            staff = await simulations.staff(office, tenant, plan.proctors)
+        finally:
+            await office.close()
+    bearers = simulate.bearers(Tokens(signing_key(settings)), staff, plan.seconds)
+    bases = [one.rstrip("/") for one in urls or [f"http://{settings.host}:{settings.port}"]]
+    return await simulate.run(plan, bases, bearers, typer.echo)
 
 
 async def _tokens(tenant: str, *roles: str) -> dict[str, str]:
