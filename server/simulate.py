@@ -108,6 +108,8 @@ async def run(plan: Plan, bases: Sequence[str], staff: Bearers, say: Callable[[s
     tally = Tally()
     label = f"simulation-{plan.seed}-{uuid4().hex[:6]}"
     async with Wire(bases, tally, plan.seed) as wire:
+        if not await wire.is_answered():
+            raise SimulationFailed(f"Nothing answers at {', '.join(bases)}.")
         rooms = await _prepared(wire, staff, plan, label)
         say(f"Issued {len(rooms)} assignments to {plan.sessions} people, run label {label}.")
         try:

@@ -5,9 +5,9 @@ same idempotency key, until it is answered.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from functools import cache
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -94,6 +94,14 @@ class Wire:
     ) -> None:
         await self._http.aclose()
 
+    async def is_answered(self) -> bool:
+        """Tell whether anything answers at any of the addresses."""
+        for base in self._bases:
+            with contextlib.suppress(httpx2.TransportError):
+                await self._http.get(f"{base}/healthz")
+                return True
+        return False
+
     async def do(self, name: str, given: Mapping[str, Any], token: str | None = None) -> Any:
         """Run a mutation document under one idempotency key; see `ask`."""
         return await self.ask(name, {"input": {**given, "idempotencyKey": str(uuid4())}}, token)
@@ -134,7 +142,7 @@ class Wire:
         problems = value.get("problems")
         return (problems[0]["code"], None) if problems else (None, value)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def socket(self, token: str) -> AsyncGenerator["Socket", None]:
         """Open a socket for the length of the block; raises `Cut` when it cannot be opened or breaks."""
         began = perf_counter()

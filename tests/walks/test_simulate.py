@@ -61,3 +61,10 @@ def test_a_simulation_wants_a_tenant_and_a_confirmation(arguments: list[str], sa
     answer = CliRunner().invoke(cli.app, ["simulate", *arguments])
     assert answer.exit_code != 0
     assert said in answer.output
+
+
+async def test_where_nothing_answers_it_ends_at_once():
+    nobody = simulate.Bearers("a", "b", ["c"])
+    with pytest.raises(simulate.SimulationFailed) as told:
+        await simulate.run(PLAN, ["http://127.0.0.1:1"], nobody, lambda _: None)
+    assert "http://127.0.0.1:1" in told.value.message
