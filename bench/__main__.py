@@ -22,10 +22,12 @@ from bench.measure import beside
 from bench.rows import ROWS as READS_AND_WRITES
 from bench.rows import Found, Row
 from bench.rows_doors import DOORS
+from bench.rows_fanout import FAN_OUT
 from bench.rows_limits import LIMITS
+from bench.rows_rooms import ROOMS
 from bench.rows_streams import STREAMS
 
-ROWS = (*READS_AND_WRITES, *DOORS, *STREAMS, *LIMITS)
+ROWS = (*READS_AND_WRITES, *DOORS, *STREAMS, *FAN_OUT, *ROOMS, *LIMITS)
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 FULL, QUICK = 4.0, 0.6
 """Seconds of one round."""

@@ -4,6 +4,7 @@ python -m bench.chaos streams [--redis] [--seconds 60]
 python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
+python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 """
 
@@ -19,11 +20,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from time import monotonic
 
 import httpx2
+from rich.console import Console
 
-from bench import chaos_jobs, chaos_proctors, chaos_schedules, chaos_site
+from bench import chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
+from server import serving, simulate_report
+from server.simulate import Plan
 
 SETTLED = 60.0
 STUCK_SECONDS = 60.0
@@ -185,6 +189,14 @@ async def schedules(kills: int) -> bool:
     return whole and found.missing == found.twice == 0
 
 
+async def rooms(plan: Plan, *, redis: bool) -> bool:
+    """Candidates and proctors on four API processes, which are killed at random; every view must equal the table."""
+    found = await chaos_rooms.trial(plan, redis=redis, say=_say)
+    _say(f"broken: {found.kills}; the wake-ups by {'Redis' if redis else 'PostgreSQL'}")
+    simulate_report.show(found.report, Console(highlight=False, soft_wrap=True, width=160))
+    return found.report.is_whole
+
+
 async def proctors(races: int) -> bool:
     """Two proctors act on the same 200 sessions at once; then submit, expiry and terminate race to one outcome."""
     found = await chaos_proctors.trial(races)
@@ -211,24 +223,37 @@ def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
-        "suite", choices=["streams", "durability", "jobs", "schedules", "proctors", "all"], nargs="?", default="all"
+        "suite",
+        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "all"],
+        nargs="?",
+        default="all",
     )
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
-    parser.add_argument("--seconds", type=float, default=60, help="length of the streams suite")
+    parser.add_argument(
+        "--seconds", type=float, help="length of the streams suite (60) or the rooms suite (600 by itself)"
+    )
+    parser.add_argument("--sessions", type=int, default=1000, help="candidates of the rooms suite")
+    parser.add_argument("--proctors", type=int, default=50, help="proctors of the rooms suite")
+    parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     given = parser.parse_args()
     whole = True
     if given.suite in ("streams", "all"):
-        whole &= asyncio.run(streams(given.seconds, redis=given.redis))
+        whole &= asyncio.run(streams(given.seconds or 60, redis=given.redis))
     if given.suite == "all":
-        whole &= asyncio.run(streams(given.seconds, redis=True))
+        whole &= asyncio.run(streams(given.seconds or 60, redis=True))
     if given.suite in ("durability", "all"):
         whole &= asyncio.run(durability(given.kills or 100))
     if given.suite in ("jobs", "all"):
         whole &= asyncio.run(jobs(given.kills or 50))
     if given.suite in ("schedules", "all"):
         whole &= asyncio.run(schedules(given.kills or 30))
+    if given.suite in ("rooms", "all"):
+        seconds = given.seconds or (60 if given.suite == "all" else 600)
+        plan = Plan(given.sessions, given.proctors, seconds, given.rate, seed=1, follows=0.1)
+        for redis in (False, True) if given.suite == "all" else (given.redis,):
+            whole &= serving.run(rooms(plan, redis=redis))
     if given.suite in ("proctors", "all"):
         whole &= asyncio.run(proctors(given.races))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")

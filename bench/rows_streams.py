@@ -3,12 +3,13 @@
 import asyncio
 import statistics
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from bench import rows
 from bench.measure import ROUNDS, Bench, cpu
 from bench.rows import Found, Row
-from bench.streams import Seen, Stream, memory, product, relayed, told, watching
+from bench.streams import Seen, Stream, established, memory, product, relayed, told, watching
 from bench.world import World
 
 WRITERS = 8
@@ -16,8 +17,8 @@ FEW, MANY = 50, 500
 IDLE = 1_900
 """As many as leave room below the connections that one process takes."""
 
-STUCK, FLOOD, LONG = 20, 1_000, 4
-"""Sockets that are not read, events in a second, and how many rounds long that lasts."""
+STUCK, FLOOD, LONG, SHORTEST = 20, 1_000, 15, 20.0
+"""Sockets that are not read, events in a second, how many rounds long that lasts, and how many seconds at least."""
 
 QUIET = 3.0
 """Seconds for which idle streams are watched."""
@@ -127,16 +128,45 @@ async def _weighed(stream: Stream) -> dict[str, float]:
 async def paused(bench: Bench, world: World) -> Found:
     """Commit events as fast as the trial of promise 10 wants, with twenty sockets that are not read and with none."""
     stream = product(bench, world)
-    events: dict[str, Any] = {"events": round(bench.seconds * LONG * FLOOD), "connections": 8, "rate": FLOOD / 8}
+    seconds = max(SHORTEST, bench.seconds * LONG)
+    events: dict[str, Any] = {"events": round(seconds * FLOOD), "connections": 8, "rate": FLOOD / 8}
     async with watching(stream, WRITERS) as watch:
         alone = await told(bench, world, stream, watch, **events)
-        before = memory(stream.pid)
         async with watching(stream, STUCK, paused=True):
+            looking = Look(stream)
+            watcher = asyncio.create_task(looking.run())
             beside = await told(bench, world, stream, watch, **events)
-            grown = memory(stream.pid) - before
-    rounds = [beside], [alone]
-    found = _found(rounds, _worst([beside]) / _worst([alone]))
-    return Found(found.ratio, f"{found.ours}, grown by {grown / 2**20:.1f} MiB", found.reference, found.detail)
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+    found = _found(([beside], [alone]), _worst([beside]) / _worst([alone]))
+    cut = looking.cut
+    when = f"{len(cut)} of {STUCK} cut" + (f" after {cut[0]:.0f} to {cut[-1]:.0f} s" if cut else "")
+    rate = len(beside.committed) / (max(beside.committed.values()) - min(beside.committed.values())) * 1e9
+    told_of = f"{found.ours}, {rate:,.0f} events/s, grown by {looking.grown / 2**20:.1f} MiB at most, {when}"
+    detail = found.detail | {"grown": looking.grown, "cut": cut, "commits": rate}
+    return Found(found.ratio, told_of, found.reference, detail)
+
+
+class Look:
+    """Looks at a serving process until cancelled: how much its memory grows, and when sockets of it are cut."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._before = memory(stream.pid)
+        self._open = established(stream.port)
+        self.grown = 0
+        self.cut: list[float] = []
+        """After how many seconds, for each of them."""
+
+    async def run(self) -> None:
+        """Look five times a second."""
+        began = monotonic()
+        while True:
+            await asyncio.sleep(0.2)
+            self.grown = max(self.grown, memory(self._stream.pid) - self._before)
+            still = established(self._stream.port)
+            self.cut += [monotonic() - began] * (self._open - still)
+            self._open = min(self._open, still)
 
 
 STREAMS: Sequence[Row] = (

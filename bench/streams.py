@@ -25,7 +25,10 @@ FOLLOW: Final = """subscription Follow($assignmentId: ID!) { assignmentStream(as
     session { id displayStatus answeredCount itemCount focusLostCount candidate { displayName } } } } }"""
 """What a monitor follows, and the time that the writer put into the event."""
 
-SETTLED: Final = 30.0
+ESTABLISHED: Final = "01"
+"""How Linux tells of a TCP connection that neither side has closed."""
+
+SETTLED: Final = 60.0
 """Seconds that the last event may take to reach everybody."""
 
 
@@ -133,10 +136,12 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watching(stream: Stream, sockets: int, *, paused: bool = False) -> AsyncGenerator[Watch, None]:
+async def watching(
+    stream: Stream, sockets: int, *, paused: bool = False, apart: bool = False
+) -> AsyncGenerator[Watch, None]:
     """Open so many sockets of a side, each of which has had its first frame when the block begins.
 
-    The `paused` read nothing after it.
+    The `paused` read nothing after it. Those `apart` ask with a document of their own each, and share no answer.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.watch", stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**28
@@ -150,6 +155,7 @@ async def watching(stream: Stream, sockets: int, *, paused: bool = False) -> Asy
         "sockets": sockets,
         "patience": PATIENCE,
         "paused": paused,
+        "apart": apart,
     }
     try:
         process.stdin.write(orjson.dumps(plan) + b"\n")
@@ -208,3 +214,10 @@ def memory(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     (line,) = (one for one in lines if one.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024
+
+
+def established(port: int) -> int:
+    """Return how many connections to a port of this machine are open on the side that listens."""
+    lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+    fields = (line.split() for line in lines)
+    return sum(one[1].endswith(f":{port:04X}") and one[3] == ESTABLISHED for one in fields)

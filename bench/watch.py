@@ -18,6 +18,9 @@ import orjson
 import uvloop
 
 STAMP: Final = re.compile(rb'"clientAt":"([^"]+)"')
+MARK: Final = "asOf"
+"""What is asked for under a name of its own on each socket, where all of them are to ask for something different."""
+
 OPENING: Final = 32
 """Sockets that are opened at the same time."""
 
@@ -58,8 +61,9 @@ class Watched:
 class Reader(asyncio.Protocol):
     """One socket."""
 
-    def __init__(self, plan: dict[str, Any], watched: Watched, ready: asyncio.Future[None]) -> None:
+    def __init__(self, plan: dict[str, Any], number: int, watched: Watched, ready: asyncio.Future[None]) -> None:
         self._plan = plan
+        self._say = [one.replace(MARK, f"own{number}: {MARK}") if plan.get("apart") else one for one in plan["say"]]
         self._watched = watched
         self._ready = ready
         self._transport: asyncio.Transport | None = None
@@ -97,7 +101,7 @@ class Reader(asyncio.Protocol):
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         if found and b" 101 " in head[:20] and self._transport is not None:
             self._is_open, self._buffer = True, rest
-            for text in self._plan["say"]:
+            for text in self._say:
                 self._transport.write(_masked(1, text.encode()))
 
     def _length(self) -> tuple[int, int] | None:
@@ -134,15 +138,17 @@ async def _run() -> None:
     watched = Watched()
     slots = asyncio.Semaphore(OPENING)
 
-    async def opened() -> asyncio.BaseTransport:
+    async def opened(number: int) -> asyncio.BaseTransport:
         async with slots:
             ready = loop.create_future()
-            transport, _ = await loop.create_connection(lambda: Reader(plan, watched, ready), "127.0.0.1", plan["port"])
+            transport, _ = await loop.create_connection(
+                lambda: Reader(plan, number, watched, ready), "127.0.0.1", plan["port"]
+            )
             async with asyncio.timeout(plan["patience"]):
                 await ready
             return transport
 
-    sockets = await asyncio.gather(*(opened() for _ in range(plan["sockets"])))
+    sockets = await asyncio.gather(*(opened(number) for number in range(plan["sockets"])))
     _tell({"ready": len(sockets)})
     while await loop.run_in_executor(None, sys.stdin.readline):
         _tell(

@@ -17,6 +17,8 @@ IDLE_SECONDS: Final = 30.0
 """How long a connection is kept for the next mail; servers hang up after some minutes of silence."""
 
 TIMEOUT_SECONDS: Final = 15.0
+NOWHERE: Final = ".invalid"
+"""The end of addresses at which nobody can ever be reached (RFC 2606)."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,12 @@ class SmtpPost:
         self._used_at = 0.0
 
     async def deliver(self, letter: Letter) -> Receipt:
-        """Send one mail. 4yz and a server that is away defer it, 5yz about the mail or the recipient bounces it."""
+        """Send one mail. 4yz and a server that is away defer it, 5yz about the mail or the recipient bounces it.
+
+        What is addressed to nowhere bounces without being sent.
+        """
+        if letter.email.endswith(NOWHERE):
+            raise Bounced(f"Nobody can be reached at an address that ends in {NOWHERE}.")
         message = mime(letter, self._sender)
         async with self._turn:
             client = await self._connected()

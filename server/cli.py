@@ -3,24 +3,39 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 from uuid import UUID
 
+import orjson
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import access_doc, database, demo, doctor, ledger, logs, restored, sdl, serving, working
+from server import (
+    access_doc,
+    database,
+    demo,
+    doctor,
+    ledger,
+    logs,
+    restored,
+    sdl,
+    serving,
+    simulate,
+    simulate_report,
+    working,
+)
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
 from server.viewer import access_token
 from services import demonstration
+from services import simulate as simulations
 from services.jobs_parked import ParkedJob
 from services.ledger import Notary
 from services.refusals import Refusal
@@ -168,6 +183,36 @@ def play(
     raise typer.Exit(0 if demo.play(f"http://{settings.host}:{settings.port}", tokens, plan) else 1)
 
 
+@app.command(name="simulate")
+@_plainly
+def drive(
+    tenant: Annotated[str, typer.Option(help="Slug of a tenant that is for testing, such as demo.")],
+    sessions: Annotated[int, typer.Option(min=1, max=5000, help="How many candidates.")] = 1000,
+    proctors: Annotated[int, typer.Option(min=1, max=200, help="How many proctors.")] = 50,
+    minutes: Annotated[float, typer.Option(min=0.05, max=120, help="How long candidates work.")] = 5.0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, max=5000, help="Items answered in a second by all; one in 20 s each.")
+    ] = None,
+    follow: Annotated[float, typer.Option(min=0, max=1, help="Share of candidates with an open stream.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 1,
+    url: Annotated[list[str] | None, typer.Option(help="Where the service answers; may be repeated.")] = None,
+    report: Annotated[Path | None, typer.Option(help="File to write the report to, as JSON.")] = None,
+    *,
+    for_testing: Annotated[
+        bool, typer.Option("--for-testing", help="Confirm that the tenant holds nothing of real people.")
+    ] = False,
+) -> None:
+    """Drive the running service with candidates and proctors, and tell how it bore them."""
+    if not for_testing:
+        raise simulate.NotForTesting(f"A simulation leaves people and submissions behind in the tenant '{tenant}'.")
+    plan = simulate.Plan(sessions, proctors, minutes * 60, rate or sessions / 20, seed, follow)
+    found = serving.run(_simulated(plan, tenant, url or []))
+    simulate_report.show(found, Console(highlight=False, soft_wrap=True))
+    if report is not None:
+        report.write_bytes(orjson.dumps(found.told(), option=orjson.OPT_INDENT_2))
+    raise typer.Exit(0 if found.is_whole else 1)
+
+
 @app.command(name="doctor")
 @_plainly
 def examine() -> None:
@@ -254,6 +299,21 @@ def migration(message: Annotated[str, typer.Argument(help="What the migration do
 
     drafted = asyncio.run(act())
     typer.echo(f"Drafted {drafted}. Add row policies and grants by hand, and read it all.")
+
+
+async def _simulated(plan: simulate.Plan, tenant: str, urls: Sequence[str]) -> simulate_report.Report:
+    """Find the staff of a tenant's simulations, and simulate against these addresses, or where the service listens."""
+    settings = Settings()
+    async with _database() as address:
+        await database.require_current(address)
+        office = Office(address.app, ring=lambda _topics: None, pool_size=2)
+        try:
+            staff = await simulations.staff(office, tenant, plan.proctors)
+        finally:
+            await office.close()
+    bearers = simulate.bearers(Tokens(signing_key(settings)), staff, plan.seconds)
+    bases = [one.rstrip("/") for one in urls or [f"http://{settings.host}:{settings.port}"]]
+    return await simulate.run(plan, bases, bearers, typer.echo)
 
 
 async def _tokens(tenant: str, *roles: str) -> dict[str, str]:

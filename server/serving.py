@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from rich.console import Console
@@ -27,6 +27,8 @@ from server.viewer import access_token
 from server.workers import end_with_parent, supervise
 from services import demonstration
 
+R = TypeVar("R")
+
 SHOWN_ROLES = ("admin", "author", "proctor", "assessor", "viewer")
 
 
@@ -43,9 +45,9 @@ def serve(settings: Settings, workers: int = 1) -> None:
     ):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})  # which links in mails name
         if workers == 1:
-            _run(_serve(listener, partial(_owned, settings, cluster), partial(_announce, settings, listener)))
+            run(_serve(listener, partial(_owned, settings, cluster), partial(_announce, settings, listener)))
         else:
-            _run(_keep_workers(settings, cluster, listener, workers))
+            run(_keep_workers(settings, cluster, listener, workers))
 
 
 def work(settings: Settings, descriptor: int) -> None:
@@ -53,12 +55,13 @@ def work(settings: Settings, descriptor: int) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     end_with_parent()
     with contextlib.suppress(KeyboardInterrupt):
-        _run(_serve(socket.socket(fileno=descriptor), partial(_joined, settings), _silence))
+        run(_serve(socket.socket(fileno=descriptor), partial(_joined, settings), _silence))
 
 
-def _run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, R]) -> R:
+    """Run to the end on the fastest loop that there is."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main)
+        return runner.run(main)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

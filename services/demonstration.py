@@ -52,7 +52,7 @@ async def found(office: Office) -> None:
 
 async def persona(office: Office, slug: str, role: str) -> Persona:
     """Return the person of a demonstration tenant who holds a role, given by its short name."""
-    tenant_id = await _find(office, slug)
+    tenant_id = await find(office, slug)
     if tenant_id is None:
         raise NotFound("demonstration tenant", slug)
     if role not in ROLES:
@@ -70,11 +70,7 @@ async def persona(office: Office, slug: str, role: str) -> Persona:
         return Persona(tenant_id, unit, held[0].id, held[0].display_name, tuple(row.role_id for row in held))
 
 
-async def _missing(office: Office) -> list[str]:
-    return [slug for slug in TENANTS if await _find(office, slug) is None]
-
-
-async def _find(office: Office, slug: str) -> UUID | None:
+async def find(office: Office, slug: str) -> UUID | None:
     """Return the id of the tenant with a slug, asking each tenant in its own scope."""
     async with office.snapshot(Viewer.anonymous()) as work:
         ids = await identity.tenant_ids(work)
@@ -83,6 +79,10 @@ async def _find(office: Office, slug: str) -> UUID | None:
             if await work.session.scalar(select(Tenant.slug)) == slug:
                 return tenant_id
     return None
+
+
+async def _missing(office: Office) -> list[str]:
+    return [slug for slug in TENANTS if await find(office, slug) is None]
 
 
 async def _found_one(office: Office, slug: str, name: str) -> None:

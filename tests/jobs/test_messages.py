@@ -77,6 +77,17 @@ def letter(**more):
     )
 
 
+async def test_what_is_addressed_to_nowhere_bounces_and_is_never_sent():
+    mailbox = Mailbox()
+    async with serving(mailbox) as port:
+        post = smtp(port)
+        with pytest.raises(Bounced):
+            await post.deliver(letter(email="candidate-00001@simulation.invalid"))
+        await post.deliver(letter())
+        await post.close()
+    assert [address for address, _ in mailbox.taken] == ["ada@example.org"]
+
+
 async def queue(office, world, names):
     async def act(work):
         drafts = [

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, text, update
 
 from models.sessions import DeliverySession, SessionState
+from server.driver import connected
 from services import assignments, assignments_monitor, sessions, sessions_expiry, streams
 from services.assignments_monitor import Bucket, Filter, MonitorOrder
 from services.invitations import mint
@@ -206,3 +207,25 @@ async def test_a_hundred_rows_take_as_many_statements_as_five(world, version):
         numbers.append(len(statements))
         assert not any("session_events" in statement for statement in statements)
     assert numbers[0] == numbers[1]
+
+
+async def test_a_page_does_not_walk_everybody_in_the_tenant(world, version, database):
+    await Run.of(world, version, 1500)
+    run = await Run.of(world, version, 5)
+    async with connected(database.admin_dsn) as owner:
+        await owner.execute("analyze")  # as the database does by itself, a minute later
+
+    async def read(work):
+        at = await streams.horizon(work)
+        before = (await work.rows(text(_READ)))[0]
+        page = await assignments_monitor.rows(work, run.id, STANDARD, Filter(), (), PageRequest(100, None), at.as_of)
+        after = (await work.rows(text(_READ)))[0]
+        return len(page.rows), after.read - before.read
+
+    async with world.office.snapshot(world.system) as work:
+        rows, people = await read(work)
+    assert rows == 5
+    assert people <= 5 * rows
+
+
+_READ = "select seq_tup_read + idx_tup_fetch as read from pg_stat_xact_user_tables where relname = 'users'"
