@@ -65,13 +65,13 @@ async def seat_counts(context: Context, ids: Sequence[UUID]) -> list[int]:
 
 
 @requires(Capability.SESSIONS_READ)
-async def room_events(context: Context, room_id: UUID, after: str | None, first: int) -> Frame:
+async def room_events(context: Context, room_id: UUID | None, after: str | None, first: int) -> Frame:
     """Read what happened in a room after a cursor, at most `first` events."""
     return await streams.page(context, await _stream(context, room_id), after, first)
 
 
 @requires(Capability.SESSIONS_READ)
-async def room_stream(context: Context, room_id: UUID, after: str | None) -> AsyncGenerator[Frame, None]:
+async def room_stream(context: Context, room_id: UUID | None, after: str | None) -> AsyncGenerator[Frame, None]:
     """Follow what happens in a room, after a cursor or from now on."""
     stream = await _stream(context, room_id)
     async for frame in streams.follow(context, stream, after, Capability.SESSIONS_READ):
@@ -157,9 +157,9 @@ async def room_sessions_move(
     return await sessions_acts.acted(context, ("roomSessionsMove", key), given, act)
 
 
-async def _stream(context: Context, room_id: UUID) -> stream_rules.Stream:
-    if await room(context, room_id) is None:
-        raise NotFound("Room", room_id)
+async def _stream(context: Context, room_id: UUID | None) -> stream_rules.Stream:
+    if room_id is None or await room(context, room_id) is None:
+        raise NotFound("Room", room_id or "given")
     return stream_rules.room_stream(context.tenant_id, room_id)
 
 

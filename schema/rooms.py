@@ -12,7 +12,7 @@ from resolvers.context import Context
 from schema.access import Info, alone, ask, follow, says, told
 from schema.connections import After, Before, Connection, First, Last, connect
 from schema.identity import User
-from schema.nodes import Node, global_id, local_id, looked_for
+from schema.nodes import Node, global_id, looked_for
 from schema.plans import together
 from schema.streams import After as Cursor
 from schema.streams import EventPage, StreamFrame, checked
@@ -109,7 +109,7 @@ class RoomsQuery:
     @ask(rooms.room_events, "What happened in a room after a cursor, or from the first event on.")
     async def room_events(self, info: Info, room_id: RoomId, after: Cursor = None, first: Most = 100) -> EventPage:
         """Page through a room's events."""
-        room = local_id("Room", room_id, path=["roomId"])
+        room = looked_for("Room", room_id)
         return EventPage.of(await rooms.room_events(info.context, room, after, checked(first)))
 
     @ask(rooms.rooms_page, "The rooms of the org unit, by name. Who proctors rooms only sees the own ones.")
@@ -134,6 +134,6 @@ class RoomsSubscription:
     @follow(rooms.room_stream, "Follow the sessions of a room, after a cursor or from now on.")
     async def room_stream(self, info: Info, room_id: RoomId, after: Cursor = None) -> AsyncGenerator[StreamFrame, None]:
         """Follow a room."""
-        room = local_id("Room", room_id, path=["roomId"])
+        room = looked_for("Room", room_id)
         async for frame in rooms.room_stream(info.context, room, after):
             yield StreamFrame.of(frame)

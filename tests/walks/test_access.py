@@ -95,9 +95,10 @@ async def knock(live: Live, kind: str, name: str, token: str | None) -> dict:
         return await live.post(text, token=token)
     headers = {"accept": "text/event-stream"} | ({} if token is None else {"authorization": f"Bearer {token}"})
     async with live.http.stream("POST", f"{live.base}/graphql/stream", json={"query": text}, headers=headers) as answer:
-        body = (await answer.aread()).decode()
-    lines = [line.removeprefix("data:").strip() for line in body.splitlines() if line.startswith(("data:", "{"))]
-    return orjson.loads(next(line for line in lines if line))
+        async for line in answer.aiter_lines():
+            if line.startswith(("data:", "{")) and (said := line.removeprefix("data:").strip()):
+                return orjson.loads(said)
+    raise AssertionError(f"{name} answered nothing")
 
 
 def codes(body: dict) -> list[str]:

@@ -75,12 +75,12 @@ async def test_a_client_from_npm_resumes_without_loss_after_three_cuts(live: Liv
     steps = seen[transport]
     assert steps["resumed"]["connections"] >= 4
     seqs = steps["resumed"]["seqs"]
-    assert len(seqs) == 25
-    assert seqs == list(range(seqs[0], seqs[0] + 25))
+    assert len(seqs) >= 25  # the last frame may hold more than was waited for
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     page = (
         await live.ask(
             "AssignmentEvents",
-            {"assignmentId": seen["assignment"], "after": steps["from"], "first": 25},
+            {"assignmentId": seen["assignment"], "after": steps["from"], "first": len(seqs)},
             role="proctor",
         )
     )["assignmentEvents"]
