@@ -14,11 +14,9 @@ from models.base import (
     Base,
     Narrowing,
     Resource,
-    TenantOwned,
     Timed,
     among,
     index,
-    owner,
     position,
     primary,
     refer,
@@ -34,7 +32,6 @@ class ReviewState(StrEnum):
     """How far a review is. Whether somebody has it in hand is told by its claim."""
 
     AWAITING_REVIEW = "awaiting_review"
-    REQUIRES_SECOND_OPINION = "requires_second_opinion"
     FINALISED = "finalised"
 
 
@@ -74,14 +71,6 @@ class ReviewTask(Resource, Timed, Base):
     version: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
-class MarkRole(StrEnum):
-    """Whose mark it is: of the first marker, of the one who gives a second opinion, of whoever decides between them."""
-
-    FIRST = "first"
-    SECOND = "second"
-    ADJUDICATOR = "adjudicator"
-
-
 class ReviewEventKind(StrEnum):
     """What happened to a review task."""
 
@@ -91,9 +80,6 @@ class ReviewEventKind(StrEnum):
     STOLEN = "stolen"
     ITEM_FINALISED = "item_finalised"
     FINALISED = "finalised"
-    SECOND_OPINION_REQUIRED = "second_opinion_required"
-    ADJUDICATION_REQUIRED = "adjudication_required"
-    REOPENED = "reopened"
 
 
 class ReviewClaim(Resource, Base):
@@ -148,7 +134,7 @@ class ReviewDraft(Resource, Base):
 
 
 class ReviewMark(Resource, Timed, Base):
-    """One reviewer's final mark for an item; never changed. Whether it counts, others may have to agree."""
+    """The final mark for an item, by whoever had the task in hand; never changed."""
 
     __tablename__ = "review_marks"
     __table_args__ = (
@@ -156,8 +142,7 @@ class ReviewMark(Resource, Timed, Base):
         refer_within("task_id", "review_tasks"),
         refer_within("submission_item_id", "submission_items"),
         refer("marker_id", "users"),
-        unique("task_id", "submission_item_id", "role"),
-        CheckConstraint(among("role", MarkRole), "role"),
+        unique("task_id", "submission_item_id"),
         CheckConstraint("points between 0 and max_points", "points"),
         {"info": REVIEWED},
     )
@@ -165,7 +150,6 @@ class ReviewMark(Resource, Timed, Base):
     task_id: Mapped[UUID]
     submission_item_id: Mapped[UUID]
     marker_id: Mapped[UUID]
-    role: Mapped[str]
     points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
     max_points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
     levels: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
@@ -194,24 +178,3 @@ class ReviewEvent(Resource, Base):
     reason: Mapped[str | None]
     payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     xid: Mapped[int] = position()
-
-
-class ReviewPolicy(TenantOwned, Base):
-    """How a tenant reviews; without a row Evalium's own values hold. Days and seconds."""
-
-    __tablename__ = "review_policies"
-    __table_args__ = (
-        primary(),
-        owner(),
-        refer("changed_by", "users"),
-        unique(),
-        CheckConstraint("due_days between 1 and 365", "due_days"),
-        CheckConstraint("lease_seconds between 1 and 86400", "lease_seconds"),
-        {"info": {"narrow": [Narrowing.STAFF_ONLY]}},
-    )
-
-    due_days: Mapped[int] = mapped_column(Integer)
-    lease_seconds: Mapped[int] = mapped_column(Integer)
-    changed_by: Mapped[UUID | None]
-    changed_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(Integer, server_default="1")

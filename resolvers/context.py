@@ -13,7 +13,7 @@ from models.capabilities import Capability
 from realtime.hub import Hub
 from resolvers.rights import Rights
 from resolvers.sources import Sources
-from services import idempotency
+from services import credentials, idempotency
 from services.attempts import Attempts
 from services.audit import Audit
 from services.credentials import IN_ROOMS, Authority
@@ -22,7 +22,7 @@ from services.ledger import Notary
 from services.refusals import Forbidden, OutOfScope, Unauthenticated
 from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
-from services.viewer import Viewer, rooms_as_text
+from services.viewer import Viewer
 from services.work import Office, Work
 
 if TYPE_CHECKING:
@@ -257,11 +257,7 @@ class Context:
         if self._snapshot is None:
             return
 
-        async def narrow(work: Work) -> None:
-            work.viewer = self.viewer
-            await work.fetch("select set_config('app.rooms', $1, true)", rooms_as_text(rooms))
-
-        await self.read(narrow)
+        await self.read(credentials.narrow, self.viewer)
 
     def denied(self, capability: str, field: str) -> None:
         """Note for the ledger that the viewer lacked a capability at a field of the API; once a minute with a count."""

@@ -12,7 +12,7 @@ from resolvers import sessions, streams
 from resolvers.sources import Frame
 from schema.access import Info, follow, says, told
 from schema.my_session import MySession
-from schema.streams import instant
+from schema.session_events import instant
 
 
 @strawberry.type(description="Something that was decided about the candidate's session, without who and why.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry.scalars import JSON
 
-from models.reviews import MarkRole, ReviewDraft, ReviewEventKind, ReviewMark
+from models.reviews import ReviewDraft, ReviewEventKind, ReviewMark
 from models.reviews import ReviewEvent as EventRow
 from models.reviews import ReviewTask as TaskRow
 from resolvers import assignments, authoring, identity, reviews, submissions
@@ -39,7 +39,6 @@ closed_set(
     {
         ShownState.AWAITING_REVIEW: "Nobody has it in hand.",
         ShownState.IN_PROGRESS: "Somebody has it in hand.",
-        ShownState.REQUIRES_SECOND_OPINION: "Another person has to judge it, too.",
         ShownState.FINALISED: "Everything has its final mark.",
     },
 )
@@ -56,17 +55,6 @@ closed_set(
 )
 
 closed_set(
-    MarkRole,
-    "MarkRole",
-    "Whose mark it is.",
-    {
-        MarkRole.FIRST: "Of the first marker.",
-        MarkRole.SECOND: "Of the second marker.",
-        MarkRole.ADJUDICATOR: "Of whoever decides between the two.",
-    },
-)
-
-closed_set(
     ReviewEventKind,
     "ReviewEventKind",
     "What happened to a review.",
@@ -77,9 +65,6 @@ closed_set(
         ReviewEventKind.STOLEN: "Somebody took it over from another.",
         ReviewEventKind.ITEM_FINALISED: "An item got its final mark.",
         ReviewEventKind.FINALISED: "Everything has its final mark.",
-        ReviewEventKind.SECOND_OPINION_REQUIRED: "Another person has to judge it, too.",
-        ReviewEventKind.ADJUDICATION_REQUIRED: "Two markers disagree, and somebody has to decide.",
-        ReviewEventKind.REOPENED: "It is to be judged again.",
     },
 )
 
@@ -133,7 +118,6 @@ class Grade:
     """A mark."""
 
     row: strawberry.Private[ReviewMark]
-    role: MarkRole = told("Whose mark it is.")
     points: Decimal = told("Points, up to four decimals.")
     max_points: Decimal = told("What the item was worth.")
     levels: list[ChosenLevel] | None = told("Chosen levels; null where there was no rubric.")
@@ -152,7 +136,6 @@ class Grade:
         """Show a mark."""
         return cls(
             row=row,
-            role=MarkRole(row.role),
             points=row.points,
             max_points=row.max_points,
             levels=_levels(row.levels),

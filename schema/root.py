@@ -45,10 +45,11 @@ from schema.rooms_acts import RoomsMutation
 from schema.schedules import SchedulesQuery
 from schema.schedules_acts import SchedulesMutation
 from schema.service_tokens import ServiceTokensMutation, ServiceTokensQuery
+from schema.session_events import EVENT_TYPES
 from schema.sessions import SessionsQuery
 from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
-from schema.streams import EVENT_TYPES, StreamsQuery, StreamsSubscription
+from schema.streams import StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
 from schema.users import UsersQuery
 from schema.users_acts import UsersMutation

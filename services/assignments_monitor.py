@@ -16,7 +16,6 @@ from sqlalchemy import (
     CompoundSelect,
     Select,
     Subquery,
-    Text,
     Uuid,
     and_,
     any_,
@@ -42,9 +41,9 @@ from services import (
     assignments_groups,
     assignments_policy,
     invitations,
+    people_search,
     plain,
     sessions_status,
-    words,
 )
 from services.assignments_changes import Since
 from services.invitations import Invited
@@ -177,8 +176,7 @@ def _values(assignment_id: UUID, wanted: Filter) -> dict[str, Any]:
     """Return the values that the statements of a filter are given."""
     values: dict[str, Any] = {"assignment_id": assignment_id}
     if wanted.search:
-        values["search"] = words.beginning(wanted.search.strip())
-        values["folded"] = values["search"].casefold()
+        values |= people_search.values(wanted.search)
     if wanted.since is not None:
         values |= wanted.since.values()
     return values
@@ -442,8 +440,7 @@ def _conditions(wanted: Filter, planned: SecurityLevel) -> list[ColumnElement[bo
         started = or_(by_browser, by_person)
         conditions.append(or_(unstarted, started) if planned is SecurityLevel.HIGH_STAKES else started)
     if wanted.search:
-        named = func.lower(User.display_name).like(func.lower(given("search", Text())), escape="/")
-        conditions.append(or_(User.email.like(given("folded", Text()), escape="/"), named))
+        conditions.append(people_search.found())
     return conditions
 
 

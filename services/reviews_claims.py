@@ -7,14 +7,14 @@ grows, so whoever was late finds the newer fence at the next act, and changes no
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
 from models.base import uuid7
-from models.reviews import ReviewClaim, ReviewEventKind, ReviewMark, ReviewState, ReviewTask
+from models.reviews import ReviewClaim, ReviewEventKind, ReviewState, ReviewTask
 from services import reviews_events, words
 from services.idempotency import Answer
-from services.refusals import NothingChosen, OneselfRefused
-from services.reviews_hold import Held, drifted, hold, lease, require_another, require_fence, require_open, reviewer
+from services.refusals import NothingChosen
+from services.reviews_hold import LEASE, Held, drifted, hold, require_another, require_fence, require_open, reviewer
 from services.reviews_queue import Filter, narrowed
 from services.work import Work
 
@@ -25,7 +25,7 @@ ATTEMPTS = 20
 async def claim(work: Work, task_id: UUID) -> Answer:
     """Take a review in hand; claiming again what one has renews the lease and keeps the fence.
 
-    Refuses what somebody else has in hand, what is finalised, one's own work, and a second opinion on one's own mark.
+    Refuses what somebody else has in hand, what is finalised, and one's own work.
     """
     return await _claimed(work, await hold(work, task_id))
 
@@ -51,7 +51,7 @@ async def release(work: Work, task_id: UUID, fence: int, reason: str | None) -> 
     """Give a review back; drafts stay. Refuses a fence that is not the newest."""
     why = None if reason is None or not reason.strip() else words.reason(reason)
     held = await hold(work, task_id)
-    claim_ = await require_fence(work, held, fence)
+    claim_ = require_fence(work, held, fence)
     await let_go(work, held, claim_)
     await reviews_events.append(work, held.task, ReviewEventKind.RELEASED, at=held.now, reason=why)
     work.record("review.released", ("submission", held.task.submission_id), reason=why, after={"fence": fence})
@@ -62,7 +62,7 @@ async def steal(work: Work, task_id: UUID, reason: str) -> Answer:
     """Take over a review that somebody else has in hand, and say why; that person's drafts stay."""
     why = words.reason(reason)
     held = await hold(work, task_id)
-    person = await _may_take(work, held)
+    person = _may_take(work, held)
     before = held.claim
     if before is None or held.is_free or before.holder_id == person:
         return await _claimed(work, held)
@@ -85,12 +85,12 @@ async def let_go(work: Work, held: Held, claim_: ReviewClaim) -> None:
 
 
 async def _claimed(work: Work, held: Held) -> Answer:
-    person = await _may_take(work, held)
+    person = _may_take(work, held)
     claim_ = held.claim
     if claim_ is not None and not held.is_free:
         if claim_.holder_id != person:
             raise drifted(held, f"Somebody has this review in hand until {claim_.leased_until.isoformat()}.")
-        claim_.leased_until = held.now + await lease(work)
+        claim_.leased_until = held.now + LEASE
         await work.session.flush()
         return _answer(held, claim_)
     claim_ = await _take(work, held, person)
@@ -102,7 +102,7 @@ async def _claimed(work: Work, held: Held) -> Answer:
 
 async def _take(work: Work, held: Held, person: UUID) -> ReviewClaim:
     """Put a task into somebody's hands, with the next fence."""
-    until = held.now + await lease(work)
+    until = held.now + LEASE
     claim_ = held.claim
     if claim_ is None:
         claim_ = ReviewClaim(
@@ -116,15 +116,9 @@ async def _take(work: Work, held: Held, person: UUID) -> ReviewClaim:
     return claim_
 
 
-async def _may_take(work: Work, held: Held) -> UUID:
+def _may_take(work: Work, held: Held) -> UUID:
     person = require_another(work, held)
     require_open(held)
-    if held.task.state == ReviewState.REQUIRES_SECOND_OPINION:
-        own = exists().where(ReviewMark.task_id == held.task.id, ReviewMark.marker_id == person)
-        if await work.session.scalar(select(own)):
-            raise OneselfRefused(
-                "A second opinion comes from somebody who has not marked this yet.", hint="Leave it to a colleague."
-            )
     return person
 
 
@@ -135,17 +129,15 @@ async def _claim_of(work: Work, task_id: UUID) -> ReviewClaim | None:
 
 def _next(person: UUID, wanted: Filter) -> Select[Any]:
     """Select the one task that this person takes next, locked; what others have locked is passed over."""
-    task, held, mark = ReviewTask, ReviewClaim, ReviewMark
+    task, held = ReviewTask, ReviewClaim
     mine = and_(held.holder_id == person, held.leased_until > func.evalium_now())
     free = or_(held.id.is_(None), held.leased_until <= func.evalium_now())
-    marked = exists().where(mark.task_id == task.id, mark.marker_id == person)
     return (
         narrowed(select(task).outerjoin(held, held.task_id == task.id), wanted)
         .where(
             task.state != ReviewState.FINALISED,
             task.user_id != person,
             or_(mine, free),
-            or_(task.state != ReviewState.REQUIRES_SECOND_OPINION, ~marked),
         )
         .order_by(case((mine, 0), else_=1), task.due_at, task.id)
         .limit(1)

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from models.reviews import ReviewClaim, ReviewPolicy, ReviewState, ReviewTask
+from models.reviews import ReviewClaim, ReviewState, ReviewTask
 from models.submissions import Submission
 from services import scores
 from services.refusals import NotFound, OneselfRefused, PersonNeeded, StateDrift
 from services.work import Work
 
-LEASE_SECONDS = 1800
-"""How long a claim holds without any activity where the tenant says nothing else: half an hour."""
+LEASE = timedelta(minutes=30)
+"""How long a claim holds without any activity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,7 @@ async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
     return await _held(work, task_id), submission
 
 
-async def lease(work: Work) -> timedelta:
-    """Return how long a claim holds without any activity."""
-    seconds = await work.session.scalar(select(ReviewPolicy.lease_seconds))
-    return timedelta(seconds=LEASE_SECONDS if seconds is None else seconds)
-
-
-async def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
+def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
     """Return the claim of whoever shows the newest fence, renewed: acting keeps a task in hand.
 
     A lease that ran out while nobody else came is no loss. Refuses everybody else as drift, naming the newest fence.
@@ -71,7 +65,7 @@ async def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
     claim = held.claim
     if claim is None or claim.fence != fence or claim.holder_id != reviewer(work):
         raise drifted(held, "You do not have this review in hand any more.")
-    claim.leased_until = held.now + await lease(work)
+    claim.leased_until = held.now + LEASE
     return claim
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from models.base import uuid7
-from models.reviews import MarkRole, ReviewClaim, ReviewDraft, ReviewEventKind, ReviewMark, ReviewState
+from models.reviews import ReviewClaim, ReviewDraft, ReviewEventKind, ReviewMark, ReviewState
 from models.submissions import ItemState, ScoreCause, ScoreVersion, Submission, SubmissionItem
 from services import corrections_lines, reviews_claims, reviews_events, rubrics, scores, words
 from services.content_kinds import JudgedKey
@@ -60,7 +60,7 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
     lost: StateDrift | None = None
     try:
         require_open(held)
-        await require_fence(work, held, fence)
+        require_fence(work, held, fence)
     except StateDrift as drift:
         lost = drift
     kept = await _keep(work, held, given, revision, fence, is_lost=lost is not None)
@@ -77,7 +77,7 @@ async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rati
     _check_comment(given.comment)
     held, submission = await hold_to_score(work, task_id)
     require_open(held)
-    claim = await require_fence(work, held, fence)
+    claim = require_fence(work, held, fence)
     item = await _item(work, held, given.item_id)
     points = _points(item, given)
     mark = await _make_final(work, held, item, given, points, why, fence)
@@ -99,7 +99,6 @@ async def _make_final(
         task_id=held.task.id,
         submission_item_id=item.row.id,
         marker_id=reviewer(work),
-        role=MarkRole.FIRST,
         points=points,
         max_points=item.worth,
         levels=None if given.levels is None else dict(given.levels),

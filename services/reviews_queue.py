@@ -23,7 +23,6 @@ class ShownState(StrEnum):
 
     AWAITING_REVIEW = "awaiting_review"
     IN_PROGRESS = "in_progress"
-    REQUIRES_SECOND_OPINION = "requires_second_opinion"
     FINALISED = "finalised"
 
 

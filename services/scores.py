@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select, update
 
 from models.authoring import EvaluationVersion
-from models.submissions import ItemGrade, ItemState, Outcome, ScoreCause, ScoreVersion, Submission, SubmissionItem
+from models.submissions import ItemGrade, ItemState, ScoreCause, ScoreVersion, Submission, SubmissionItem
 from services import corrections_lines, plain, responses, scoring, setwise
 from services.corrections_lines import InForce
 from services.refusals import NotFound
@@ -150,21 +150,6 @@ async def renew(
     return changes
 
 
-async def outlook(
-    work: Work,
-    evaluation_version_id: UUID,
-    submission_ids: Sequence[UUID],
-    holds: InForce,
-    *,
-    questions: Collection[UUID] | None = None,
-) -> list[Change]:
-    """Return what `renew` would do with these corrections in force; nothing is changed."""
-    changes: list[Change] = []
-    for some in _parts(submission_ids):
-        changes += await _outlooks(work, evaluation_version_id, some, holds, questions)
-    return changes
-
-
 def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
@@ -268,8 +253,3 @@ async def _write(work: Work, changes: Sequence[Change], why: Why) -> None:
             .where(Submission.id.in_([one.submission.id for one in changes]))
             .values(latest_score_version=Submission.latest_score_version + 1)
         )
-
-
-def is_pending(change: Change) -> bool:
-    """Tell whether a person still has to judge something after a change."""
-    return change.total.outcome is Outcome.PENDING

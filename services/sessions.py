@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, Text, Uuid, and_, any_, func, or_, select, text
+from sqlalchemy import ColumnElement, Integer, Select, Uuid, and_, any_, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.assignments import Assignment, Invitation
@@ -28,12 +28,12 @@ from services import (
     lockdown,
     lockdown_probe,
     paging,
+    people_search,
     plain,
     rooms,
     sessions_attention,
     sessions_paper,
     sessions_policy,
-    words,
 )
 from services import policy as policies
 from services.idempotency import Answer
@@ -274,8 +274,7 @@ def parted(wanted: Filter) -> tuple[dict[str, Any], Sets]:
     """Part a filter into the values that a statement is given, and the sets that are written into it."""
     values = {name: value for name in _BY_VALUE if (value := getattr(wanted, name)) is not None}
     if wanted.search is not None and wanted.search.strip():
-        values["search"] = words.beginning(wanted.search.strip())
-        values["folded"] = values["search"].casefold()
+        values |= people_search.values(wanted.search)
     sets = (wanted.display_status, wanted.lockdown, wanted.attention)
     first, second, third = (None if one is None else tuple(one) for one in sets)
     return values, (first, second, third)
@@ -291,11 +290,7 @@ def narrowed(statement: Select[Any], wanted: Container[str], sets: Sets) -> Sele
         labelled = select(Assignment.id).where(Assignment.run_label == given("run_label"))
         statement = statement.where(row.assignment_id.in_(labelled))
     if "search" in wanted:
-        named = or_(
-            func.lower(User.display_name).like(func.lower(given("search", Text())), escape="/"),
-            User.email.like(given("folded", Text()), escape="/"),
-        )
-        statement = statement.where(row.user_id.in_(select(User.id).where(named)))
+        statement = statement.where(row.user_id.in_(select(User.id).where(people_search.found())))
     if "ended_within_seconds" in wanted:
         ago = func.evalium_now() - given("ended_within_seconds", Integer()) * text("interval '1 second'")
         goes_on = and_(row.ended_at.is_(None), func.coalesce(~due(), True))

@@ -4,7 +4,7 @@ While a session is paused it takes nothing and never expires. Resuming adds the 
 microsecond, which is as exact as the database's instants are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -38,7 +38,7 @@ class Why:
         return {"category": str(self.category)} | of_incident
 
 
-Step: TypeAlias = Callable[[DeliverySession, datetime], dict[str, Any]]
+Step: TypeAlias = Callable[[DeliverySession, datetime], Awaitable[dict[str, Any]]]
 """Changes one session at an instant, and returns the facts of the event that tells of it."""
 
 
@@ -47,7 +47,11 @@ async def pause(work: Work, held: Sequence[DeliverySession], why: Why) -> dict[U
 
     Refuses one that was not started, is paused already, or has ended.
     """
-    return await _each(work, held, why, stop, (EventKind.PAUSED, "session.paused"))
+
+    async def step(session: DeliverySession, now: datetime) -> dict[str, Any]:
+        return stop(session, now)
+
+    return await each(work, held, why, step, (EventKind.PAUSED, "session.paused"))
 
 
 async def resume(work: Work, held: Sequence[DeliverySession], why: Why) -> dict[UUID, Refusal | None]:
@@ -55,7 +59,11 @@ async def resume(work: Work, held: Sequence[DeliverySession], why: Why) -> dict[
 
     Refuses one that is not paused.
     """
-    return await _each(work, held, why, go_on, (EventKind.RESUMED, "session.resumed"))
+
+    async def step(session: DeliverySession, now: datetime) -> dict[str, Any]:
+        return go_on(session, now)
+
+    return await each(work, held, why, step, (EventKind.RESUMED, "session.resumed"))
 
 
 def stop(session: DeliverySession, now: datetime) -> dict[str, Any]:
@@ -97,7 +105,7 @@ def counted(session: DeliverySession, now: datetime) -> dict[str, Any]:
     }
 
 
-async def _each(
+async def each(
     work: Work, held: Sequence[DeliverySession], why: Why, step: Step, named: tuple[EventKind, str]
 ) -> dict[UUID, Refusal | None]:
     """Take the step with each session at one instant, tell candidates and proctors, and record each decision."""
@@ -108,7 +116,7 @@ async def _each(
     for session in held:
         before = session.state
         try:
-            facts = step(session, now)
+            facts = await step(session, now)
         except Refusal as refusal:
             refused[session.id] = refusal
             continue

@@ -9,11 +9,9 @@ from models.sessions import DeliverySession, EventKind, SessionState
 from models.submissions import SubmissionCause
 from services import submissions
 from services.refusals import Refusal
-from services.sessions_events import append_to_each
 from services.sessions_hold import drifted, over
-from services.sessions_pause import Why, counted
+from services.sessions_pause import Why, counted, each
 from services.sessions_policy import is_open
-from services.sessions_sheet import Happening
 from services.sessions_status import is_over
 from services.work import Work
 
@@ -24,27 +22,15 @@ async def terminate(work: Work, held: Sequence[DeliverySession], why: Why) -> di
     What was saved in a session that was started is handed in; one never started has nothing to hand in. Refuses one
     that has ended, by whomever, or whose time is over.
     """
-    now = await work.now()
-    refused: dict[UUID, Refusal | None] = {}
-    told: list[tuple[DeliverySession, Happening]] = []
-    for session in held:
-        before = session.state
-        try:
-            facts = end(session, now)
-        except Refusal as refusal:
-            refused[session.id] = refusal
-            continue
-        refused[session.id] = None
+
+    async def step(session: DeliverySession, now: datetime) -> dict[str, Any]:
+        facts = end(session, now)
         if session.started_at is not None:
             handed_in = await submissions.hand_in(work, session, cause=SubmissionCause.TERMINATED, at=now)
             facts["submission_id"] = str(handed_in.id)
-        told.append((session, Happening(EventKind.TERMINATED, why.facts | facts)))
-        after = {"state": session.state} | why.facts | facts
-        subject = ("session", session.id)
-        work.record("session.terminated", subject, reason=why.text, before={"state": before}, after=after)
-    if told:
-        await append_to_each(work, told, at=now, actor_id=work.viewer.user_id, reason=why.text)
-    return refused
+        return facts
+
+    return await each(work, held, why, step, (EventKind.TERMINATED, "session.terminated"))
 
 
 def end(session: DeliverySession, now: datetime) -> dict[str, Any]:

@@ -68,7 +68,6 @@ AUTHORED = (
     "review_claims",
     "review_drafts",
     "review_marks",
-    "review_policies",
     "rooms",
 )
 """Tables whose references say who did something, which stays as it was said."""

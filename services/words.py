@@ -58,11 +58,6 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def beginning(search: str) -> str:
-    """Return the pattern of LIKE for what begins with a text, in which `/` makes a sign stand for itself."""
-    return search.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
-
-
 def _measured(value: str, what: str, longest: int, path: Sequence[str | int], *, hint: str) -> str:
     text = value.strip()
     if not text or len(text) > longest or "\x00" in text:

@@ -183,7 +183,7 @@ def create_tasks() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
         sa.CheckConstraint(
-            "state in ('awaiting_review', 'requires_second_opinion', 'finalised')",
+            "state in ('awaiting_review', 'finalised')",
             name=op.f("ck_review_tasks_state"),
         ),
         sa.CheckConstraint(

@@ -1,4 +1,4 @@
-"""Reviews: claims with fences, drafts, marks, the events of the queue, and how a tenant reviews.
+"""Reviews: claims with fences, drafts, marks, and the events of the queue.
 
 Revision ID: 0021
 Revises: 0020
@@ -30,8 +30,6 @@ def upgrade() -> None:
         op.execute("update review_tasks set due_at = created_at + interval '7 days' where due_at is null")
     op.alter_column("review_tasks", "due_at", nullable=False)
     capabilities.add(ADDED, HELD)
-    create_policies()
-    isolate("review_policies", "staff_only")
     create_claims()
     create_drafts()
     create_marks()
@@ -46,31 +44,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it back."""
     capabilities.remove(*ADDED)
-    for table in ("review_events", "review_marks", "review_drafts", "review_claims", "review_policies"):
+    for table in ("review_events", "review_marks", "review_drafts", "review_claims"):
         op.drop_table(table)
     op.alter_column("review_tasks", "due_at", nullable=True)
-
-
-def create_policies() -> None:
-    """Create the table with one row for each tenant that has values of its own."""
-    op.create_table(
-        "review_policies",
-        sa.Column("due_days", sa.Integer(), nullable=False),
-        sa.Column("lease_seconds", sa.Integer(), nullable=False),
-        sa.Column("changed_by", sa.Uuid(), nullable=True),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("due_days between 1 and 365", name=op.f("ck_review_policies_due_days")),
-        sa.CheckConstraint("lease_seconds between 1 and 86400", name=op.f("ck_review_policies_lease_seconds")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_review_policies_tenants")),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "changed_by"], ["users.tenant_id", "users.id"], name=op.f("fk_review_policies_users")
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_review_policies")),
-        sa.UniqueConstraint("tenant_id", name=op.f("uq_review_policies_tenant_id")),
-    )
 
 
 def create_claims() -> None:
@@ -147,7 +123,6 @@ def create_marks() -> None:
         sa.Column("task_id", sa.Uuid(), nullable=False),
         sa.Column("submission_item_id", sa.Uuid(), nullable=False),
         sa.Column("marker_id", sa.Uuid(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
         sa.Column("points", sa.Numeric(12, 4), nullable=False),
         sa.Column("max_points", sa.Numeric(12, 4), nullable=False),
         sa.Column("levels", postgresql.JSONB(), nullable=True),
@@ -158,7 +133,6 @@ def create_marks() -> None:
         sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
-        sa.CheckConstraint("role in ('first', 'second', 'adjudicator')", name=op.f("ck_review_marks_role")),
         sa.CheckConstraint("points between 0 and max_points", name=op.f("ck_review_marks_points")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "org_unit_id", "task_id"],
@@ -178,8 +152,7 @@ def create_marks() -> None:
             "tenant_id",
             "task_id",
             "submission_item_id",
-            "role",
-            name=op.f("uq_review_marks_tenant_id_task_id_submission_item_id_role"),
+            name=op.f("uq_review_marks_tenant_id_task_id_submission_item_id"),
         ),
     )
 
@@ -199,8 +172,7 @@ def create_events() -> None:
         sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "kind in ('opened', 'claimed', 'released', 'stolen', 'item_finalised', 'finalised', "
-            "'second_opinion_required', 'adjudication_required', 'reopened')",
+            "kind in ('opened', 'claimed', 'released', 'stolen', 'item_finalised', 'finalised')",
             name=op.f("ck_review_events_kind"),
         ),
         sa.ForeignKeyConstraint(

@@ -222,7 +222,7 @@ def references(table) -> dict[str, str]:
     return found
 
 
-ONE_FOR_EACH_TENANT = {"policy_defaults", "review_policies", "attention_rules"}
+ONE_FOR_EACH_TENANT = {"policy_defaults", "attention_rules"}
 """Tables of which a tenant has one row at most."""
 
 

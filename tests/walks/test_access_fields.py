@@ -14,7 +14,7 @@ from schema import access_table, node_query
 from schema.root import schema
 from services.demonstration import ROLES
 from services.system_roles import SYSTEM_ROLES
-from tests.walks import acts, reach
+from tests.walks import made, reach
 from tests.walks.conftest import Live
 
 HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
@@ -41,7 +41,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 @pytest.fixture(scope="module")
 async def ids(live: Live) -> dict[str, str]:
     """One object of each kind, with something below it."""
-    world = await acts.make_world(live)
+    world = await made.make_world(live)
     text = """query ($r: ID!, $v: ID!, $a: ID!) {
         reviewTask(id: $r) { submission { id items { id } } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
         evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from schema.executor import PlanningExecutor
-from tests.walks import acts
-from tests.walks.acts import MUTATIONS, Build, World, bearer
+from tests.walks import acts, made
+from tests.walks.acts import MUTATIONS, Build, bearer
 from tests.walks.conftest import OPERATIONS, Live, document, key
+from tests.walks.made import World
 
 
 @pytest.fixture(scope="module")
 async def world(live: Live) -> World:
-    return await acts.make_world(live)
+    return await made.make_world(live)
 
 
 QUERIES: dict[str, tuple[str, Build]] = {

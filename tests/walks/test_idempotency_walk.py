@@ -10,9 +10,10 @@ import pytest
 
 from models import Base
 from services import jobs
-from tests.walks import acts, reach
-from tests.walks.acts import MUTATIONS, World, bearer
+from tests.walks import made, reach
+from tests.walks.acts import MUTATIONS, bearer
 from tests.walks.conftest import Live, document, key
+from tests.walks.made import World
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -147,7 +148,7 @@ VOLATILE = {"serverNow", "secondsRemaining"}
 
 @pytest.fixture(scope="module")
 async def world(live: Live) -> World:
-    return await acts.make_world(live)
+    return await made.make_world(live)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,7 @@ async def test_a_mutation_sent_again(live: Live, world: World, owner: asyncpg.Co
 
 async def test_a_key_belongs_to_one_person_and_one_mutation(live: Live, world: World):
     chosen = key()
-    one, other = acts.question_given(), acts.question_given()
+    one, other = made.question_given(), made.question_given()
     first = await live.do("QuestionCreate", one | {"idempotencyKey": chosen}, role="author")
     second = await live.do("QuestionCreate", other | {"idempotencyKey": chosen}, role="admin")
     assert first["question"]["reference"] == one["reference"]
@@ -237,7 +238,7 @@ async def test_a_key_belongs_to_one_person_and_one_mutation(live: Live, world: W
 
 
 async def test_what_was_refused_may_use_its_key_again(live: Live, world: World):
-    chosen, good = key(), acts.question_given()
+    chosen, good = key(), made.question_given()
     bad = good | {"reference": "", "idempotencyKey": chosen}
     body = await live.post(document("QuestionCreate"), {"input": bad}, await live.token("author"))
     assert [one["code"] for one in body["data"]["questionCreate"]["problems"]] == ["INVALID_INPUT"]

@@ -12,7 +12,7 @@ from services import lockdown_probe
 from services.lockdown import Signal
 from services.tokens import TokenType
 from services.viewer import Via, Viewer
-from tests.walks import acts, story
+from tests.walks import made, story
 from tests.walks.conftest import Live, document, key
 from tests.walks.story import Locked, seb
 from tests.walks.test_overrides import frame_with
@@ -189,7 +189,7 @@ async def test_keys_come_with_the_issue_or_later_and_a_wrong_one_issues_nothing(
 
 
 async def test_what_a_schedule_issues_takes_over_the_keys_of_the_run_before(live: Live, version_id: str):
-    given = acts.planned(version_id)
+    given = made.planned(version_id)
     given["terms"]["securityConfig"] = {"lockdownBrowser": "REQUIRED"}
     schedule = (await live.do("AssignmentScheduleCreate", given, role="manager"))["schedule"]["id"]
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from services.work import Work
-from tests.walks import acts, story
+from tests.walks import made, story
 from tests.walks.conftest import Live, document
 from tests.walks.story import Sitting
 
@@ -185,7 +185,7 @@ async def crowd(live: Live) -> dict[int, str]:
             created = await live.do("EvaluationCreate", given, role="author")
             done = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
             await story.issue(live, done["version"]["id"], 1)
-            await acts.make_schedule(live, done["version"]["id"])
+            await made.make_schedule(live, done["version"]["id"])
 
     await asyncio.gather(*(author(number) for number in range(MANY)))
     ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
