@@ -1,6 +1,5 @@
 """Every mutation, sent again: the same key and input have one effect and one answer, whichever way the key comes."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -9,11 +8,11 @@ import asyncpg
 import pytest
 
 from models import Base
-from services import jobs
 from tests.walks import made, reach
 from tests.walks.acts import MUTATIONS, bearer
 from tests.walks.conftest import Live, document, key
 from tests.walks.made import World
+from tests.walks.quiet import quiet
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -136,13 +135,6 @@ on, and the key that signs it once. That a checkpoint asked for again is the sam
 KEPT = {"delivery_sessions": "to_jsonb(t) - 'attention_check_at' - 'attention_version'"}
 """Without when the clock looks at a session next, and by which rules it did: every running one is looked at."""
 
-BUSY = (
-    "select (select count(*) from jobs.pgqueuer where status in ('queued', 'picked') and entrypoint = any($1) "
-    "and execute_after < now() + interval '1 minute') + (select count(*) from activity a where not exists "
-    "(select from activity_seals s where s.tenant_id = a.tenant_id and s.id = a.id))"
-)
-"""What requests leave to be done behind them: jobs that services ask for, and rows that wait for their seal."""
-
 VOLATILE = {"serverNow", "secondsRemaining"}
 
 
@@ -164,9 +156,7 @@ async def everything(owner: asyncpg.Connection) -> dict[str, tuple[int, int | No
 
     Two that are equal had no effect between them, at once or later.
     """
-    async with asyncio.timeout(30):
-        while await owner.fetchval(BUSY, sorted(jobs.NAMES)):
-            await asyncio.sleep(0.05)
+    await quiet(owner)
     tables = [table.name for table in Base.metadata.sorted_tables if table.name not in BY_THE_CLOCK]
     query = " union all ".join(
         f"select '{name}' as name, count(*) as rows, sum(hashtext(({KEPT.get(name, 't')})::text)::bigint)::bigint as sum"

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from server.driver import connected
 from services.work import Work
 from tests.walks import made, story
 from tests.walks.conftest import Live, document
+from tests.walks.quiet import quiet
 from tests.walks.story import Sitting
 
 FEW, MANY = 3, 40
@@ -195,6 +197,9 @@ async def crowd(live: Live) -> dict[int, str]:
     entries = [entry for n in range(2) for entry in story.pool(f"x{n}")]
     await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
     await belong(live)
+    assert live.database.admin_dsn is not None
+    async with connected(live.database.admin_dsn) as owner:
+        await quiet(owner)
     return issued
 
 
