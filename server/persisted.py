@@ -8,6 +8,7 @@ stored, so nobody can fill the memory of a server or plant a document for somebo
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, cast
 
@@ -31,6 +32,7 @@ from services.refusals import BadUserInput, Denial
 
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 _INNER_SPACE: Final = re.compile(r'"(?:\\.|[^"\\])*"|\{ (?=\S)|(?<=\S) \}')
+_NAMED: Final = re.compile(r"\b(?:query|mutation|subscription)\s+(\w+)")
 _VERSION: Final = 1
 
 
@@ -74,11 +76,10 @@ class Documents:
         self._allow_list = allow_list
         self._by_hash: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        self._normal: set[str] = set()
+        self._unspelled: dict[str, list[DocumentNode]] = {}
         self.operations: list[Operation] = []
         for text in texts:
             self._add(text)
-        self._texts = frozenset(self._by_hash.values())
 
     @classmethod
     def ours(cls, *, allow_list: bool = False) -> "Documents":
@@ -120,6 +121,8 @@ class Documents:
         """Return the name of the document of ours that a request runs, in any of its spellings; None for another."""
         stated = (extensions or {}).get("persistedQuery") if not query else None
         if query:
+            if query not in self._names and (named := _NAMED.search(query)):
+                self._spell(named[1])
             return self._names.get(query)
         wanted = document_id.removeprefix("sha256:") if document_id is not None else _member_hash(stated)
         return self._names.get(self._by_hash.get(wanted.lower(), ""))
@@ -129,13 +132,27 @@ class Documents:
         (definition,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
         name = definition.name.value if definition.name else ""
         self.operations.append(Operation(_hash(text), name, definition.operation.value, text))
-        typed = visit(document, _AddTypename())
-        for spelling in (text, *_printed(document), *_printed(typed)):
-            self._by_hash[_hash(spelling)] = spelling
-            self._names[spelling] = name
-        self._normal.add(_normal_form(document))
+        self._learn(text, name)
+        self._unspelled.setdefault(name, []).append(document)
+
+    def _learn(self, spelling: str, name: str) -> None:
+        self._by_hash[_hash(spelling)] = spelling
+        self._names[spelling] = name
+
+    def _spell(self, name: str) -> None:
+        """Learn the other spellings of the document `name`, if not done yet: all would be a tenth of a start."""
+        for document in self._unspelled.pop(name, ()):
+            for spelling in (*_printed(document), *_printed(visit(document, _AddTypename()))):
+                self._learn(spelling, name)
+
+    @cached_property
+    def _normal(self) -> frozenset[str]:
+        return frozenset(_normal_form(parse(one.body, no_location=True)) for one in self.operations)
 
     def _known(self, wanted: str) -> str:
+        if wanted not in self._by_hash:
+            for name in list(self._unspelled):
+                self._spell(name)
         text = self._by_hash.get(wanted)
         if text is None:
             raise PersistedQueryNotFound
@@ -143,7 +160,7 @@ class Documents:
 
     def _holds(self, query: str) -> bool:
         """Whether `query` is one of ours, white space, comments and `__typename` aside."""
-        if query in self._texts:
+        if query in self._names:
             return True
         try:
             return _normal_form(parse(query, no_location=True, max_tokens=MAX_TOKENS)) in self._normal
