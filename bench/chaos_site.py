@@ -61,7 +61,7 @@ class Api:
         """Start it; it is up when `ready` returns."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "server.cli", "serve"],
+                [sys.executable, "-m", "server.main", "serve"],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

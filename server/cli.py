@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
@@ -346,7 +345,3 @@ async def _database() -> AsyncGenerator[database.DatabaseAddress, None]:
         yield await database.prepare(settings, cluster)
     finally:
         await asyncio.to_thread(cluster.stop)
-
-
-if __name__ == "__main__":
-    sys.exit(app())

@@ -101,7 +101,7 @@ async def _spawned(number: int, listener: socket.socket, environment: Mapping[st
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "server.cli",
+        "server.main",
         "serve-worker",
         str(listener.fileno()),
         stdin=asyncio.subprocess.PIPE,  # which nobody writes to: its end tells the worker that we are gone

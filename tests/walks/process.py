@@ -23,7 +23,7 @@ from server.cluster import Cluster
 from server.database import DATABASE, address_in
 from tests.walks.conftest import Live
 
-EVALIUM = [sys.executable, "-m", "server.cli"]
+EVALIUM = [sys.executable, "-m", "server.main"]
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
@@ -49,7 +49,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {
         k: v
         for k, v in os.environ.items()
-        if not k.startswith("EVALIUM_") and not k.endswith(("DATABASE_URL", "REDIS_URL"))
+        if not k.startswith(("EVALIUM_", "PYTHONDONTWRITE")) and not k.endswith(("DATABASE_URL", "REDIS_URL"))
     }
     return {**kept, "EVALIUM_DATA": str(data), **more}
 
