@@ -1,4 +1,7 @@
-"""The command line: `evalium serve`, `worker`, `jobs`, `migrate`, `export-activity`, `verify` and others."""
+"""The command line: `evalium serve`, `worker`, `jobs`, `migrate`, `export-activity`, `verify` and others.
+
+A command imports what it alone needs when it is given: half of a short command's time would be the schema, unused.
+"""
 
 import asyncio
 import contextlib
@@ -6,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 from uuid import UUID
 
 import orjson
@@ -15,20 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from migrations import run
-from server import (
-    access_doc,
-    database,
-    demo,
-    doctor,
-    ledger,
-    logs,
-    restored,
-    sdl,
-    serving,
-    simulate,
-    simulate_report,
-    working,
-)
+from server import database, logs
 from server.cluster import Cluster
 from server.settings import Settings, signing_key
 from server.setup_errors import DataDirectoryInUse, SetupError, UnsafeLogin
@@ -40,6 +30,9 @@ from services.ledger import Notary
 from services.refusals import Refusal
 from services.tokens import Tokens
 from services.work import Office
+
+if TYPE_CHECKING:
+    from server import simulate, simulate_report
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,6 +73,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve; about one for each core.")] = 1,
 ) -> None:
     """Start everything, print addresses and tokens, and serve until Ctrl-C."""
+    from server import serving  # noqa: PLC0415 - see above
+
     settings = Settings()
     logs.configure(settings.log_level)
     serving.serve(settings, workers)
@@ -91,6 +86,8 @@ def serve_worker(
     descriptor: Annotated[int, typer.Argument(help="The listening socket, opened by the parent.")],
 ) -> None:
     """Serve as one of several workers; 'evalium serve --workers' starts these."""
+    from server import serving  # noqa: PLC0415 - see above
+
     settings = Settings()
     logs.configure(settings.log_level)
     serving.work(settings, descriptor)
@@ -100,6 +97,8 @@ def serve_worker(
 @_plainly
 def worker() -> None:
     """Do background jobs until Ctrl-C, beside servers that do none themselves (EVALIUM_WORKER=0) or not enough."""
+    from server import working  # noqa: PLC0415 - see above
+
     settings = Settings()
     logs.configure(settings.log_level)
     working.work(settings)
@@ -113,6 +112,7 @@ def parked_jobs(
     ] = None,
 ) -> None:
     """List the background jobs that were given up, or have some of them tried again."""
+    from server import working  # noqa: PLC0415 - see above
 
     async def act() -> list[ParkedJob]:
         async with _database() as address:
@@ -143,6 +143,7 @@ def migrate() -> None:
 @_plainly
 def settle_restored() -> None:
     """After a logical restore, before the service starts: let streams read what was restored."""
+    from server import restored  # noqa: PLC0415 - see above
 
     async def act() -> dict[str, int]:
         async with _database() as address:
@@ -176,6 +177,8 @@ def play(
     speed: Annotated[float, typer.Option(min=0.1, max=1000, help="How much faster than life; 1 is life.")] = 40.0,
 ) -> None:
     """Play an examination day against the running server, and check what the proctor saw against the ledger."""
+    from server import demo  # noqa: PLC0415 - see above
+
     settings = Settings()
     tokens = asyncio.run(_tokens("demo", "author", "manager", "proctor", "assessor"))
     plan = demo.Plan(pool=pool, candidates=candidates, seed=seed, speed=speed)
@@ -202,6 +205,8 @@ def drive(
     ] = False,
 ) -> None:
     """Drive the running service with candidates and proctors, and tell how it bore them."""
+    from server import serving, simulate, simulate_report  # noqa: PLC0415 - see above
+
     if not for_testing:
         raise simulate.NotForTesting(f"A simulation leaves people and submissions behind in the tenant '{tenant}'.")
     plan = simulate.Plan(sessions, proctors, minutes * 60, rate or sessions / 20, seed, follow)
@@ -216,6 +221,8 @@ def drive(
 @_plainly
 def examine() -> None:
     """Say what is wrong, and what to type."""
+    from server import doctor  # noqa: PLC0415 - see above
+
     findings = asyncio.run(doctor.examine(Settings()))
     for finding in findings:
         typer.echo(f"{finding.health.value:<5} {finding.name}: {finding.message}")
@@ -231,6 +238,8 @@ def print_sdl(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 when the file is stale.")] = False,
 ) -> None:
     """Write graphql/schema.graphql from the code."""
+    from server import sdl  # noqa: PLC0415 - see above
+
     if not sdl.refresh(check=check):
         typer.echo("graphql/schema.graphql is stale: run 'make sdl', and name a breaking change in CHANGELOG.md.")
         raise typer.Exit(1)
@@ -243,6 +252,7 @@ def export_activity(
     to: Annotated[Path, typer.Option(help="File to write.")] = Path("activity.jsonl"),
 ) -> None:
     """Write a tenant's activity ledger to a file that 'evalium verify' can verify without a database."""
+    from server import ledger  # noqa: PLC0415 - see above
 
     async def act() -> int:
         async with _database() as address:
@@ -265,6 +275,8 @@ def verify_export(
     key: Annotated[Path | None, typer.Option(help="A copy of /.well-known/evalium-ledger.json.")] = None,
 ) -> None:
     """Verify an exported ledger without a database: 0 intact, 1 broken or unreadable, 3 intact with remarks."""
+    from server import ledger  # noqa: PLC0415 - see above
+
     verdict = ledger.verify_files(file, checkpoint or [], key)
     typer.echo(verdict.message)
     for remark in verdict.remarks:
@@ -279,6 +291,8 @@ def print_access(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit 1 when the file is stale.")] = False,
 ) -> None:
     """Write docs/access.md, the table of roles and fields, from the code."""
+    from server import access_doc  # noqa: PLC0415 - see above
+
     if not access_doc.refresh(check=check):
         typer.echo("docs/access.md is stale: run 'make sdl'.")
         raise typer.Exit(1)
@@ -300,8 +314,10 @@ def migration(message: Annotated[str, typer.Argument(help="What the migration do
     typer.echo(f"Drafted {drafted}. Add row policies and grants by hand, and read it all.")
 
 
-async def _simulated(plan: simulate.Plan, tenant: str, urls: Sequence[str]) -> simulate_report.Report:
+async def _simulated(plan: "simulate.Plan", tenant: str, urls: Sequence[str]) -> "simulate_report.Report":
     """Find the staff of a tenant's simulations, and simulate against these addresses, or where the service listens."""
+    from server import simulate  # noqa: PLC0415 - see above
+
     settings = Settings()
     async with _database() as address:
         await database.require_current(address)

@@ -25,6 +25,9 @@ IMPORT_CHUNK: Final = 100
 PASS_SHARE: Final = 26 / 35
 """What the amateur radio examinations ask for: 26 of 35."""
 
+GRACE: Final = 12
+"""Seconds of a time limit that do not shrink with the speed of the day: a machine answers no faster than it can."""
+
 PATIENCE: Final = 180.0
 """Seconds after the last candidate in which everything has to be told and settled."""
 
@@ -119,7 +122,7 @@ async def _prepare(
         {
             "evaluationVersionId": published["version"]["id"],
             "recipients": [{"email": f"candidate{n:03}@demo.example"} for n in range(1, plan.candidates + 1)],
-            "timeLimitSeconds": int(30 + items * demo_people.THINKING * 2.2 / plan.speed),
+            "timeLimitSeconds": int(GRACE + items * demo_people.THINKING * 2.2 / plan.speed),
         },
     )
     invited = [(f"candidate{n:03}@demo.example", row["invitationToken"]) for n, row in enumerate(issued["results"], 1)]
