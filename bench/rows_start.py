@@ -59,7 +59,7 @@ async def _started(folder: Path) -> float:
 
 async def _is_ready(http: httpx2.AsyncClient, url: str) -> bool:
     try:
-        return (await http.get(url)).status_code == httpx2.codes.OK
+        return (await http.get(url)).is_success
     except httpx2.TransportError:
         return False
 
