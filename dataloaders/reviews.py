@@ -3,7 +3,9 @@
 from uuid import UUID
 
 from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask
-from services import corrections_lines, reviews_queue
+from models.reviews_findings import ReviewFinding
+from models.reviews_policy import ReviewPolicy
+from services import corrections_lines, reviews_findings, reviews_policy, reviews_queue
 from services.content_kinds import JudgedKey
 from services.work import Work
 
@@ -49,3 +51,27 @@ async def events(work: Work, task_ids: list[UUID]) -> list[list[ReviewEvent]]:
     """Return what happened to each review, in order."""
     found = await reviews_queue.events_of(work, task_ids)
     return [found[one] for one in task_ids]
+
+
+async def findings(work: Work, task_ids: list[UUID]) -> list[list[ReviewFinding]]:
+    """Return the findings in each review, in order."""
+    found = await reviews_findings.of_tasks(work, task_ids)
+    return [found[one] for one in task_ids]
+
+
+async def barred(work: Work, task_ids: list[UUID]) -> list[bool]:
+    """Tell of each review, in order, whether the viewer had another turn in it."""
+    found = await reviews_queue.barred(work, task_ids)
+    return [one in found for one in task_ids]
+
+
+async def policy(work: Work, ids: list[UUID]) -> list[ReviewPolicy | None]:
+    """Return rules by their id, in order."""
+    found = await reviews_policy.by_ids(work, ids)
+    return [found.get(one) for one in ids]
+
+
+async def policy_of_evaluation(work: Work, evaluation_ids: list[UUID]) -> list[ReviewPolicy | None]:
+    """Return the rules in force for each evaluation, in order; None where nobody set any."""
+    found = await reviews_policy.newest(work, evaluation_ids)
+    return [found.get(one) for one in evaluation_ids]

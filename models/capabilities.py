@@ -41,6 +41,9 @@ class Capability(StrEnum):
     REPORTS_READ = "reports.read"
     SCHEDULES_MANAGE = "schedules.manage"
     REVIEWS_REASSIGN = "reviews.reassign"
+    REVIEWS_ADJUDICATE = "reviews.adjudicate"
+    REVIEWS_UNBLIND = "reviews.unblind"
+    REVIEWS_CONFIGURE = "reviews.configure"
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
 
@@ -81,6 +84,9 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.REPORTS_READ: "See the figures of cohorts: how many passed, scores and time used, never who.",
     Capability.ROOMS_PROCTOR: "See the sessions in the rooms that one is assigned to, and act on them; no others.",
     Capability.ROOMS_MANAGE: "Make rooms, assign their proctors, and put sessions and candidates into them.",
-    Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
+    Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, and reopen one, with a reason.",
+    Capability.REVIEWS_ADJUDICATE: "Decide between two reviewers who do not agree.",
+    Capability.REVIEWS_UNBLIND: "See the marks of others while a second opinion is still to be given blindly.",
+    Capability.REVIEWS_CONFIGURE: "Set the rules of reviews: leases, second opinions, samples and agreement.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

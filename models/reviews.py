@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, Integer, Numeric, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,16 +29,50 @@ REVIEWED = {"narrow": [Narrowing.ORG_UNIT, Narrowing.STAFF_ONLY]}
 
 
 class ReviewState(StrEnum):
-    """How far a review is. Whether somebody has it in hand is told by its claim."""
+    """How far a review is. Whether somebody has it in hand is told by its claim.
+
+    Awaiting a decision is what was observed: all marks are given, and somebody has to approve or reject.
+    """
 
     AWAITING_REVIEW = "awaiting_review"
+    REQUIRES_SECOND_OPINION = "requires_second_opinion"
+    REQUIRES_ADJUDICATION = "requires_adjudication"
+    AWAITING_DECISION = "awaiting_decision"
+    CHANGES_REQUESTED = "changes_requested"
     FINALISED = "finalised"
+
+
+class MarkRole(StrEnum):
+    """In which turn a mark was given: first, second by another person, or by the one who decides between them."""
+
+    FIRST = "first"
+    SECOND = "second"
+    ADJUDICATOR = "adjudicator"
+
+
+class SecondOpinionReason(StrEnum):
+    """Why a second person is asked."""
+
+    MANUAL = "manual"
+    NEAR_BOUNDARY = "near_boundary"
+    HIGH_STAKES = "high_stakes"
+    SAMPLE = "sample"
+
+
+class ReviewDecision(StrEnum):
+    """What became of what was observed."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 class ReviewTask(Resource, Timed, Base):
     """One submission that waits for a person, from the moment it was handed in; `round` counts its reviews, from 1.
 
-    `pending_count` of its `item_count` subjective items have no final grade yet. `version` counts changes of state.
+    `pending_count` of its `item_count` subjective items have no mark yet from whoever's turn it is. `version` counts
+    changes of state. `policy_id` names the rules it goes by, those in force when it was opened; without one Evalium's
+    own. `reasons` say why a second person is asked. `is_observed` asks for a decision after the marks, and
+    `is_independent` for people who never marked the submission before. `first_marker_id` completed the first marks.
     """
 
     __tablename__ = "review_tasks"
@@ -49,10 +83,14 @@ class ReviewTask(Resource, Timed, Base):
         refer_within("assignment_id", "assignments"),
         refer_within("evaluation_version_id", "evaluation_versions"),
         refer("user_id", "users"),
+        refer("first_marker_id", "users", name="fk_review_tasks_first_marker"),
+        refer_within("policy_id", "review_policies"),
         unique("submission_id", "round"),
         index("ix_review_tasks_open", "org_unit_id", "due_at", "id", where="state <> 'finalised'"),
         index("ix_review_tasks_assignment", "assignment_id", "id"),
+        index("ix_review_tasks_sample", "first_marker_id", "policy_id"),
         CheckConstraint(among("state", ReviewState), "state"),
+        CheckConstraint(among("decision", ReviewDecision), "decision"),
         CheckConstraint("(state = 'finalised') = (finalised_at is not null)", "finalised"),
         CheckConstraint("pending_count between 0 and item_count", "pending_count"),
         {"info": REVIEWED},
@@ -67,6 +105,13 @@ class ReviewTask(Resource, Timed, Base):
     item_count: Mapped[int] = mapped_column(Integer)
     pending_count: Mapped[int] = mapped_column(Integer)
     due_at: Mapped[datetime]
+    policy_id: Mapped[UUID | None]
+    reasons: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    note: Mapped[str | None]
+    is_observed: Mapped[bool] = mapped_column(server_default=false())
+    is_independent: Mapped[bool] = mapped_column(server_default=false())
+    first_marker_id: Mapped[UUID | None]
+    decision: Mapped[str | None]
     finalised_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="0")
 
@@ -79,6 +124,13 @@ class ReviewEventKind(StrEnum):
     RELEASED = "released"
     STOLEN = "stolen"
     ITEM_FINALISED = "item_finalised"
+    SECOND_OPINION_REQUIRED = "second_opinion_required"
+    ADJUDICATION_REQUIRED = "adjudication_required"
+    DECISION_REQUIRED = "decision_required"
+    FINDING_RAISED = "finding_raised"
+    FINDING_CLOSED = "finding_closed"
+    CHANGES_REQUESTED = "changes_requested"
+    RESUMED = "resumed"
     FINALISED = "finalised"
 
 
@@ -134,7 +186,7 @@ class ReviewDraft(Resource, Base):
 
 
 class ReviewMark(Resource, Timed, Base):
-    """The final mark for an item, by whoever had the task in hand; never changed."""
+    """The final mark for an item by whoever had the task in hand, one in each turn; never changed."""
 
     __tablename__ = "review_marks"
     __table_args__ = (
@@ -142,13 +194,15 @@ class ReviewMark(Resource, Timed, Base):
         refer_within("task_id", "review_tasks"),
         refer_within("submission_item_id", "submission_items"),
         refer("marker_id", "users"),
-        unique("task_id", "submission_item_id"),
+        unique("task_id", "submission_item_id", "role"),
         CheckConstraint("points between 0 and max_points", "points"),
+        CheckConstraint(among("role", MarkRole), "role"),
         {"info": REVIEWED},
     )
 
     task_id: Mapped[UUID]
     submission_item_id: Mapped[UUID]
+    role: Mapped[str]
     marker_id: Mapped[UUID]
     points: Mapped[Decimal] = mapped_column(Numeric(12, 4))
     max_points: Mapped[Decimal] = mapped_column(Numeric(12, 4))

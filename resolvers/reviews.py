@@ -11,14 +11,18 @@ from dataloaders import sessions as session_loaders
 from dataloaders import submissions as submission_loaders
 from models.capabilities import Capability
 from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask
+from models.reviews_findings import ReviewFinding
 from models.submissions import SubmissionItem
 from resolvers.access import requires
 from resolvers.context import Context
-from services import reviews_claims, reviews_marks, reviews_queue
+from services import reviews_actions, reviews_blind, reviews_claims, reviews_marks, reviews_policy, reviews_queue
 from services.content_kinds import JudgedKey
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
+from services.reviews_actions import Available, Standing
+from services.reviews_blind import Onlooker
 from services.reviews_marks import Judgement
+from services.reviews_policy import Policy
 from services.reviews_queue import Filter, SortedBy
 from services.work import Work
 
@@ -65,14 +69,51 @@ async def claims(context: Context, task_ids: Sequence[UUID]) -> list[ReviewClaim
     return await context.loaders.of(loaders.claim).load_many(task_ids)
 
 
-async def drafts(context: Context, task_id: UUID) -> list[ReviewDraft]:
+async def drafts(context: Context, task: ReviewTask) -> list[ReviewDraft]:
     """Return the drafts in a review that the viewer may see."""
-    return await context.loaders.of(loaders.drafts).load(task_id)
+    found = await context.loaders.of(loaders.drafts).load(task.id)
+    return reviews_blind.seen_drafts(task, await policy(context, task), await _onlooker(context, task), found)
 
 
-async def marks(context: Context, task_id: UUID) -> list[ReviewMark]:
+async def marks(context: Context, task: ReviewTask) -> list[ReviewMark]:
     """Return the final marks in a review that the viewer may see."""
-    return await context.loaders.of(loaders.marks).load(task_id)
+    found = await context.loaders.of(loaders.marks).load(task.id)
+    return reviews_blind.seen_marks(task, await policy(context, task), await _onlooker(context, task), found)
+
+
+async def policy(context: Context, task: ReviewTask) -> Policy:
+    """Return the rules that a review goes by."""
+    row = None if task.policy_id is None else await context.loaders.of(loaders.policy).load(task.policy_id)
+    return reviews_policy.read(row)
+
+
+async def findings(context: Context, task_id: UUID) -> list[ReviewFinding]:
+    """Return the findings in a review that the viewer may see."""
+    return await context.loaders.of(loaders.findings).load(task_id)
+
+
+async def actions(context: Context, tasks: Sequence[ReviewTask]) -> list[list[Available]]:
+    """Return what the viewer can do with each of these reviews, in order."""
+    ids = [one.id for one in tasks]
+    barred = await context.loaders.of(loaders.barred).load_many(ids)
+    held, now, mine = await context.capabilities(), await clock(context), context.viewer.user_id
+    standings = [
+        Standing(
+            held,
+            is_taken=claim is not None and claim.leased_until > now,
+            is_holder=claim is not None and claim.leased_until > now and claim.holder_id == mine,
+            is_candidate=task.user_id == mine,
+            is_barred=is_barred,
+        )
+        for task, claim, is_barred in zip(tasks, await claims(context, ids), barred, strict=True)
+    ]
+    return [reviews_actions.available(task, one) for task, one in zip(tasks, standings, strict=True)]
+
+
+async def _onlooker(context: Context, task: ReviewTask) -> Onlooker:
+    (claim,) = await claims(context, [task.id])
+    may_unblind = Capability.REVIEWS_UNBLIND in await context.capabilities()
+    return Onlooker.of(context.viewer.user_id, claim, await clock(context), may_unblind=may_unblind)
 
 
 async def events(context: Context, task_id: UUID) -> list[ReviewEvent]:
@@ -98,9 +139,10 @@ async def clock(context: Context) -> datetime:
 @requires(Capability.REVIEWS_GRADE)
 async def review_claim(context: Context, task_id: UUID, key: str | None) -> Claimed:
     """Take a review in hand."""
+    may_adjudicate = await _may_adjudicate(context)
 
     async def act(work: Work) -> Answer:
-        return await reviews_claims.claim(work, task_id)
+        return await reviews_claims.claim(work, task_id, may_adjudicate=may_adjudicate)
 
     return await _claimed(context, "reviewClaim", key, {"task": str(task_id)}, act)
 
@@ -108,9 +150,10 @@ async def review_claim(context: Context, task_id: UUID, key: str | None) -> Clai
 @requires(Capability.REVIEWS_GRADE)
 async def review_claim_next(context: Context, wanted: Filter, key: str | None) -> Claimed:
     """Take the next review in hand."""
+    may_adjudicate = await _may_adjudicate(context)
 
     async def act(work: Work) -> Answer:
-        return await reviews_claims.claim_next(work, wanted)
+        return await reviews_claims.claim_next(work, wanted, may_adjudicate=may_adjudicate)
 
     return await _claimed(context, "reviewClaimNext", key, asdict(wanted), act)
 
@@ -129,9 +172,10 @@ async def review_release(context: Context, task_id: UUID, fence: int, reason: st
 @requires(Capability.REVIEWS_REASSIGN)
 async def review_steal(context: Context, task_id: UUID, reason: str, key: str | None) -> Claimed:
     """Take over a review that somebody else has in hand."""
+    may_adjudicate = await _may_adjudicate(context)
 
     async def act(work: Work) -> Answer:
-        return await reviews_claims.steal(work, task_id, reason)
+        return await reviews_claims.steal(work, task_id, reason, may_adjudicate=may_adjudicate)
 
     return await _claimed(context, "reviewSteal", key, {"task": str(task_id), "reason": reason}, act)
 
@@ -147,7 +191,8 @@ async def grade_draft_save(
 
     given = {"task": str(task_id), "fence": fence, "draft": asdict(judgement), "revision": revision}
     answer = await context.write("gradeDraftSave", key, given, act)
-    kept = [one for one in await drafts(context, task_id) if str(one.id) == answer["draft"]]
+    found = await context.loaders.of(loaders.drafts).load(task_id)
+    kept = [one for one in found if str(one.id) == answer["draft"]]
     return Drafted(await _task(context, answer), kept[0], answer["drift"])
 
 
@@ -162,6 +207,10 @@ async def grade_finalise(
 
     given = {"task": str(task_id), "fence": fence, "mark": asdict(judgement), "rationale": rationale}
     return await _task(context, await context.write("gradeFinalise", key, given, act))
+
+
+async def _may_adjudicate(context: Context) -> bool:
+    return Capability.REVIEWS_ADJUDICATE in await context.capabilities()
 
 
 async def _claimed(

@@ -8,65 +8,35 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry.scalars import JSON
 
-from models.reviews import ReviewDraft, ReviewEventKind, ReviewMark
+from models.reviews import ReviewDraft, ReviewMark
 from models.reviews import ReviewEvent as EventRow
 from models.reviews import ReviewTask as TaskRow
+from models.reviews_findings import ReviewFinding as FindingRow
 from resolvers import assignments, authoring, identity, reviews, submissions
 from resolvers.context import Context
-from schema.access import Info, alone, ask, says, told
-from schema.connections import After, Before, Connection, First, Last, OrderDirection, connect
-from schema.enums import closed_set
+from schema.access import Info, alone, ask, told
 from schema.identity import User
-from schema.nodes import Node, global_id, local_id, looked_for
+from schema.nodes import Node, global_id
 from schema.plans import together
 from schema.question_keys import Rubric
+from schema.reviews_enums import (
+    FindingSeverity,
+    FindingState,
+    MarkRole,
+    ReviewAction,
+    ReviewDecision,
+    ReviewEventKind,
+    SecondOpinionReason,
+    ShownState,
+)
 from services import reviews_queue
-from services.paging import PageRequest
-from services.refusals import BadUserInput
-from services.reviews_queue import Filter, ReviewOrder, ShownState, SortedBy
+from services.reviews_actions import Available
+from services.reviews_turns import turn_of
 
 if TYPE_CHECKING:
     from schema.assignments import Assignment
     from schema.authoring import EvaluationVersion
     from schema.submissions import Submission, SubmissionItem
-
-LONGEST_OUTLOOK_DAYS = 365
-
-closed_set(
-    ShownState,
-    "ReviewState",
-    "How far a review is.",
-    {
-        ShownState.AWAITING_REVIEW: "Nobody has it in hand.",
-        ShownState.IN_PROGRESS: "Somebody has it in hand.",
-        ShownState.FINALISED: "Everything has its final mark.",
-    },
-)
-
-closed_set(
-    ReviewOrder,
-    "ReviewOrderField",
-    "By what reviews are sorted.",
-    {
-        ReviewOrder.DUE_AT: "When it is due.",
-        ReviewOrder.CREATED_AT: "Since when it waits.",
-        ReviewOrder.PENDING_COUNT: "How many items are not final.",
-    },
-)
-
-closed_set(
-    ReviewEventKind,
-    "ReviewEventKind",
-    "What happened to a review.",
-    {
-        ReviewEventKind.OPENED: "It was handed in, and waits.",
-        ReviewEventKind.CLAIMED: "Somebody took it in hand.",
-        ReviewEventKind.RELEASED: "It was given back.",
-        ReviewEventKind.STOLEN: "Somebody took it over from another.",
-        ReviewEventKind.ITEM_FINALISED: "An item got its final mark.",
-        ReviewEventKind.FINALISED: "Everything has its final mark.",
-    },
-)
 
 
 @strawberry.type(description="The level that was chosen for one criterion of a rubric.")
@@ -118,6 +88,7 @@ class Grade:
     """A mark."""
 
     row: strawberry.Private[ReviewMark]
+    role: MarkRole = told("In which turn it was given.")
     points: Decimal = told("Points, up to four decimals.")
     max_points: Decimal = told("What the item was worth.")
     levels: list[ChosenLevel] | None = told("Chosen levels; null where there was no rubric.")
@@ -136,6 +107,7 @@ class Grade:
         """Show a mark."""
         return cls(
             row=row,
+            role=MarkRole(row.role),
             points=row.points,
             max_points=row.max_points,
             levels=_levels(row.levels),
@@ -167,6 +139,64 @@ class ReviewEvent:
         return cls(row=row, kind=ReviewEventKind(row.kind), at=row.at, reason=row.reason, facts=JSON(row.payload))
 
 
+@strawberry.type(description="Something that can be done with a review, or why it cannot.")
+class ReviewAvailableAction:
+    """An action."""
+
+    action: ReviewAction = told("Which.")
+    enabled: bool = told("Whether it can be done now.")
+    reason: str | None = told("Why it cannot; null when it can.")
+
+    @classmethod
+    def of(cls, one: Available) -> "ReviewAvailableAction":
+        """Show an action."""
+        return cls(action=one.action, enabled=one.enabled, reason=one.reason)
+
+
+@strawberry.type(description="What a reviewer objects to in what was observed.")
+class ReviewFinding:
+    """A finding."""
+
+    row: strawberry.Private[FindingRow]
+    id: strawberry.ID = told("Global id, for `findingResolve` and `findingWaive`.")
+    item_id: strawberry.ID | None = told("Global id of the item that it is about; null when it is about the whole.")
+    severity: FindingSeverity = told("How grave it is.")
+    state: FindingState = told("What became of it.")
+    text: str = told("What is wrong.")
+    raised_at: datetime = told("When it was raised.")
+    closed_at: datetime | None = told("When it was closed; null while it is open.")
+    closing_reason: str | None = told("Why it was closed; null while it is open.")
+
+    @strawberry.field(description="Who raised it.")
+    async def raised_by(self, info: Info) -> User | None:
+        """Show who raised it."""
+        person = await identity.person(info.context, self.row.raised_by)
+        return person and User.of(person)
+
+    @strawberry.field(description="Who closed it; null while it is open.")
+    async def closed_by(self, info: Info) -> User | None:
+        """Show who closed it."""
+        who = self.row.closed_by
+        person = None if who is None else await identity.person(info.context, who)
+        return person and User.of(person)
+
+    @classmethod
+    def of(cls, row: FindingRow) -> "ReviewFinding":
+        """Show a finding."""
+        item = row.submission_item_id
+        return cls(
+            row=row,
+            id=global_id("ReviewFinding", row.id),
+            item_id=None if item is None else global_id("SubmissionItem", item),
+            severity=FindingSeverity(row.severity),
+            state=FindingState(row.state),
+            text=row.text,
+            raised_at=row.created_at,
+            closed_at=row.closed_at,
+            closing_reason=row.closing_reason,
+        )
+
+
 @strawberry.type(description="An item that a person judges: what was handed in, what it is judged by, and the marks.")
 class ReviewItem:
     """An item of a review."""
@@ -175,10 +205,13 @@ class ReviewItem:
     item: Annotated["SubmissionItem", strawberry.lazy("schema.submissions")] = told("The item, as handed in.")
     rubric: Rubric | None = told("What is judged by; null when points are given at discretion.")
 
-    @strawberry.field(description="Drafts of all reviewers, those that were begun first in front.")
+    @strawberry.field(
+        description="Drafts of all reviewers, those that were begun first in front. While a second opinion is to be "
+        "given blindly, others see none but their own."
+    )
     async def drafts(self, info: Info) -> list[GradeDraft]:
         """Show the drafts."""
-        found = await reviews.drafts(info.context, self.task.id)
+        found = await reviews.drafts(info.context, self.task)
         return [GradeDraft.of(one) for one in found if one.submission_item_id == self.item.row.id]
 
     @strawberry.field(description="The caller's own draft; null without one.")
@@ -187,10 +220,13 @@ class ReviewItem:
         mine = info.context.viewer.user_id
         return next((one for one in await self.drafts(info) if one.row.marker_id == mine), None)
 
-    @strawberry.field(description="Final marks, oldest first.")
+    @strawberry.field(
+        description="Final marks, oldest first. While a second opinion is to be given blindly, others see none but "
+        "their own."
+    )
     async def grades(self, info: Info) -> list[Grade]:
         """Show the marks."""
-        found = await reviews.marks(info.context, self.task.id)
+        found = await reviews.marks(info.context, self.task)
         return [Grade.of(one) for one in found if one.submission_item_id == self.item.row.id]
 
 
@@ -220,6 +256,11 @@ async def _candidates(context: Context, shown: Sequence["ReviewTask"]) -> list[U
     return [person and User.of(person) for person in people]
 
 
+async def _actions(context: Context, shown: Sequence["ReviewTask"]) -> list[list["ReviewAvailableAction"]]:
+    found = await reviews.actions(context, [one.row for one in shown])
+    return [[ReviewAvailableAction.of(one) for one in some] for some in found]
+
+
 @strawberry.type(description="One submission that waits, or waited, for the judgement of a person.")
 class ReviewTask(Node):
     """A review."""
@@ -227,12 +268,29 @@ class ReviewTask(Node):
     row: strawberry.Private[TaskRow]
     round: int = told("Counts the reviews of the submission, from 1.")
     item_count: int = told("Items that a person judges.")
-    pending_count: int = told("Items that have no final mark yet.")
+    pending_count: int = told("Items that have no mark in this turn yet.")
     pending: str = told("The same in words, such as `2 items pending`.")
     created_at: datetime = told("Since when it waits.")
     due_at: datetime = told("When it is to be done.")
     finalised_at: datetime | None = told("When the last mark became final; null before.")
+    turn: MarkRole | None = told("In which turn marks are given now; null when there is nothing to mark.")
+    second_opinion_reasons: list[SecondOpinionReason] = told("Why a second person is asked; empty while none is.")
+    second_opinion_note: str | None = told("What the reviewer said who wanted one; null where nobody did.")
+    is_observed: bool = told("Whether something was observed, which is approved or rejected after its marks.")
+    is_independent: bool = told("Whether whoever marked the submission before takes no part.")
+    decision: ReviewDecision | None = told("What was decided on what was observed; null before.")
     version: int = told("Counts changes of state and hands.")
+
+    @strawberry.field(description="What the caller can do with it now, and else why not.")
+    @together(_actions)
+    async def available_actions(self, info: Info) -> list[ReviewAvailableAction]:
+        """Tell what can be done."""
+        return await alone(_actions, info, self)
+
+    @strawberry.field(description="What reviewers object to, oldest first.")
+    async def findings(self, info: Info) -> list[ReviewFinding]:
+        """Show the findings."""
+        return [ReviewFinding.of(one) for one in await reviews.findings(info.context, self.row.id)]
 
     @strawberry.field(description="How far it is.")
     @together(_states)
@@ -325,74 +383,11 @@ class ReviewTask(Node):
             created_at=row.created_at,
             due_at=row.due_at,
             finalised_at=row.finalised_at,
+            turn=turn_of(row),
+            second_opinion_reasons=[SecondOpinionReason(one) for one in row.reasons],
+            second_opinion_note=row.note,
+            is_observed=row.is_observed,
+            is_independent=row.is_independent,
+            decision=None if row.decision is None else ReviewDecision(row.decision),
             version=row.version,
         )
-
-
-@strawberry.input(description="Which reviews are wanted; what is left out does not narrow.")
-class ReviewTaskFilter:
-    """Filter of `reviewTasks` and `reviewClaimNext`."""
-
-    assignment_id: strawberry.ID | None = told("Only submissions to this assignment.", default=None)
-    evaluation_id: strawberry.ID | None = told("Only submissions to versions of this evaluation.", default=None)
-    run_label: str | None = told("Only submissions to assignments with this run label.", default=None)
-    state: list[ShownState] | None = told("Only reviews that are one of these now.", default=None)
-    due_within_days: int | None = told(
-        f"Only what is due within so many days, the overdue included: 0 to {LONGEST_OUTLOOK_DAYS}.", default=None
-    )
-    is_mine: bool | None = told("True: only what the caller has in hand.", default=None)
-    is_unclaimed: bool | None = told("True: only what nobody has in hand; false: only what somebody has.", default=None)
-
-    def plain(self, context: Context) -> Filter:
-        """Return the filter as the service reads it."""
-        days = self.due_within_days
-        if days is not None and not 0 <= days <= LONGEST_OUTLOOK_DAYS:
-            raise BadUserInput(f"dueWithinDays is {days}; it is 0 to {LONGEST_OUTLOOK_DAYS}.")
-        assignment, evaluation = self.assignment_id, self.evaluation_id
-        return Filter(
-            None if assignment is None else local_id("Assignment", assignment, path=["filter", "assignmentId"]),
-            None if evaluation is None else local_id("Evaluation", evaluation, path=["filter", "evaluationId"]),
-            self.run_label,
-            self.state,
-            days,
-            context.viewer.user_id if self.is_mine else None,
-            self.is_unclaimed,
-        )
-
-
-@strawberry.input(description="One column of the order of reviews.")
-class ReviewOrderInput:
-    """Order of `reviewTasks`."""
-
-    field: ReviewOrder = told("By what to sort.")
-    direction: OrderDirection = told("Which way.", default=OrderDirection.ASC)
-
-
-@strawberry.type
-class ReviewsQuery:
-    """Queries about reviews."""
-
-    @ask(reviews.review_task, "One review; null when there is none to be seen.")
-    async def review_task(
-        self, info: Info, id: Annotated[strawberry.ID, says("Global id of the review.")]
-    ) -> ReviewTask | None:
-        """Show a review."""
-        row = await reviews.review_task(info.context, looked_for("ReviewTask", id))
-        return row and ReviewTask.of(row)
-
-    @ask(reviews.review_tasks, "The queue of reviews of the org unit; without an order what is due first.")
-    async def review_tasks(
-        self,
-        info: Info,
-        filter: Annotated[ReviewTaskFilter | None, says("Which are wanted.")] = None,
-        order_by: Annotated[list[ReviewOrderInput] | None, says("In which order, first column first.")] = None,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> Connection[ReviewTask]:
-        """List reviews."""
-        wanted = (filter or ReviewTaskFilter()).plain(info.context)
-        order = [SortedBy(one.field, descending=one.direction is OrderDirection.DESC) for one in order_by or []]
-        page = PageRequest(first, after, last, before)
-        return connect(await reviews.review_tasks(info.context, wanted, order, page), ReviewTask.of)

@@ -11,7 +11,8 @@ from resolvers.reviews import Claimed, Drafted
 from schema.access import Info, act, says, told
 from schema.nodes import local_id
 from schema.problems import Problem, StateDrift, attempt
-from schema.reviews import GradeDraft, ReviewTask, ReviewTaskFilter
+from schema.reviews import GradeDraft, ReviewTask
+from schema.reviews_queue import ReviewTaskFilter
 from schema.users_acts import KEY
 from services.content_parts import refuse_repeats
 from services.reviews_marks import Judgement
@@ -233,7 +234,8 @@ class ReviewsMutation:
 
     @act(
         reviews.grade_finalise,
-        "Make a mark final. The score follows at once; with the last item the review is finalised and given back.",
+        "Make a mark final. After the last one of a turn the marks count, unless another person is to judge, too; the "
+        "review is given back then.",
     )
     async def grade_finalise(
         self, info: Info, input: Annotated[GradeFinaliseInput, says("The mark, and why.")]

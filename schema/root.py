@@ -36,8 +36,10 @@ from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
-from schema.reviews import ReviewsQuery
 from schema.reviews_acts import ReviewsMutation
+from schema.reviews_decisions import ReviewsDecisionsMutation
+from schema.reviews_policy import ReviewsPolicyMutation, ReviewsPolicyQuery
+from schema.reviews_queue import ReviewsQuery
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
 from schema.rooms import RoomsQuery, RoomsSubscription
@@ -83,6 +85,7 @@ Query = merge_types(
         AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
+        ReviewsPolicyQuery,
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
@@ -118,6 +121,8 @@ Mutation = merge_types(
         AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        ReviewsDecisionsMutation,
+        ReviewsPolicyMutation,
         RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,

@@ -11,10 +11,19 @@ from sqlalchemy import Select, and_, case, func, or_, select
 
 from models.base import uuid7
 from models.reviews import ReviewClaim, ReviewEventKind, ReviewState, ReviewTask
-from services import reviews_events, words
+from services import reviews_events, reviews_turns, words
 from services.idempotency import Answer
 from services.refusals import NothingChosen
-from services.reviews_hold import LEASE, Held, drifted, hold, require_another, require_fence, require_open, reviewer
+from services.reviews_hold import (
+    Held,
+    drifted,
+    held_of,
+    hold,
+    require_another,
+    require_fence,
+    require_open,
+    reviewer,
+)
 from services.reviews_queue import Filter, narrowed
 from services.work import Work
 
@@ -22,15 +31,15 @@ ATTEMPTS = 20
 """How often the next one is looked for again, when others were faster each time."""
 
 
-async def claim(work: Work, task_id: UUID) -> Answer:
+async def claim(work: Work, task_id: UUID, *, may_adjudicate: bool) -> Answer:
     """Take a review in hand; claiming again what one has renews the lease and keeps the fence.
 
-    Refuses what somebody else has in hand, what is finalised, and one's own work.
+    Refuses what somebody else has in hand, what is finalised, one's own work, and a turn that is another person's.
     """
-    return await _claimed(work, await hold(work, task_id))
+    return await _claimed(work, await hold(work, task_id), may_adjudicate=may_adjudicate)
 
 
-async def claim_next(work: Work, wanted: Filter) -> Answer:
+async def claim_next(work: Work, wanted: Filter, *, may_adjudicate: bool) -> Answer:
     """Take the next review in hand: an unfinished one of one's own first, then the one that is due first.
 
     Several who ask at once get different ones: what somebody is about to take is passed over. What was taken between
@@ -38,12 +47,12 @@ async def claim_next(work: Work, wanted: Filter) -> Answer:
     """
     person = reviewer(work)
     for _ in range(ATTEMPTS):
-        found = (await work.session.scalars(_next(person, wanted))).one_or_none()
+        found = (await work.session.scalars(_next(person, wanted, may_adjudicate=may_adjudicate))).one_or_none()
         if found is None:
             break
-        held = Held(found, await _claim_of(work, found.id), await work.now())
+        held = await held_of(work, found)
         if held.is_free or (held.claim is not None and held.claim.holder_id == person):
-            return await _claimed(work, held)
+            return await _claimed(work, held, may_adjudicate=may_adjudicate)
     raise NothingChosen("No review waits for you.", path=["filter"], hint="Ask again, or with a wider filter.")
 
 
@@ -58,14 +67,14 @@ async def release(work: Work, task_id: UUID, fence: int, reason: str | None) -> 
     return _answer(held, claim_)
 
 
-async def steal(work: Work, task_id: UUID, reason: str) -> Answer:
+async def steal(work: Work, task_id: UUID, reason: str, *, may_adjudicate: bool) -> Answer:
     """Take over a review that somebody else has in hand, and say why; that person's drafts stay."""
     why = words.reason(reason)
     held = await hold(work, task_id)
-    person = _may_take(work, held)
+    person = await _may_take(work, held, may_adjudicate=may_adjudicate)
     before = held.claim
     if before is None or held.is_free or before.holder_id == person:
-        return await _claimed(work, held)
+        return await _claimed(work, held, may_adjudicate=may_adjudicate)
     told: dict[str, Any] = {"holder": str(before.holder_id), "fence": before.fence}
     claim_ = await _take(work, held, person)
     await reviews_events.append(
@@ -84,13 +93,13 @@ async def let_go(work: Work, held: Held, claim_: ReviewClaim) -> None:
     await work.session.flush()
 
 
-async def _claimed(work: Work, held: Held) -> Answer:
-    person = _may_take(work, held)
+async def _claimed(work: Work, held: Held, *, may_adjudicate: bool) -> Answer:
+    person = await _may_take(work, held, may_adjudicate=may_adjudicate)
     claim_ = held.claim
     if claim_ is not None and not held.is_free:
         if claim_.holder_id != person:
             raise drifted(held, f"Somebody has this review in hand until {claim_.leased_until.isoformat()}.")
-        claim_.leased_until = held.now + LEASE
+        claim_.leased_until = held.now + held.policy.lease
         await work.session.flush()
         return _answer(held, claim_)
     claim_ = await _take(work, held, person)
@@ -102,7 +111,7 @@ async def _claimed(work: Work, held: Held) -> Answer:
 
 async def _take(work: Work, held: Held, person: UUID) -> ReviewClaim:
     """Put a task into somebody's hands, with the next fence."""
-    until = held.now + LEASE
+    until = held.now + held.policy.lease
     claim_ = held.claim
     if claim_ is None:
         claim_ = ReviewClaim(
@@ -116,27 +125,27 @@ async def _take(work: Work, held: Held, person: UUID) -> ReviewClaim:
     return claim_
 
 
-def _may_take(work: Work, held: Held) -> UUID:
+async def _may_take(work: Work, held: Held, *, may_adjudicate: bool) -> UUID:
     person = require_another(work, held)
     require_open(held)
+    await reviews_turns.require_turn(work, held, person, may_adjudicate=may_adjudicate)
     return person
 
 
-async def _claim_of(work: Work, task_id: UUID) -> ReviewClaim | None:
-    wanted = select(ReviewClaim).where(ReviewClaim.task_id == task_id)
-    return (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
-
-
-def _next(person: UUID, wanted: Filter) -> Select[Any]:
+def _next(person: UUID, wanted: Filter, *, may_adjudicate: bool) -> Select[Any]:
     """Select the one task that this person takes next, locked; what others have locked is passed over."""
     task, held = ReviewTask, ReviewClaim
     mine = and_(held.holder_id == person, held.leased_until > func.evalium_now())
     free = or_(held.id.is_(None), held.leased_until <= func.evalium_now())
+    past = [ReviewState.FINALISED, ReviewState.CHANGES_REQUESTED]
+    if not may_adjudicate:
+        past.append(ReviewState.REQUIRES_ADJUDICATION)
     return (
         narrowed(select(task).outerjoin(held, held.task_id == task.id), wanted)
         .where(
-            task.state != ReviewState.FINALISED,
+            task.state.not_in(past),
             task.user_id != person,
+            ~reviews_turns.is_barred(person),
             or_(mine, free),
         )
         .order_by(case((mine, 0), else_=1), task.due_at, task.id)

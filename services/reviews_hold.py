@@ -1,28 +1,33 @@
 """Holding a review task: every act on it happens alone, and a fence tells who may still act (domain.md section 9)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
 from models.reviews import ReviewClaim, ReviewState, ReviewTask
+from models.reviews_policy import ReviewPolicy
 from models.submissions import Submission
-from services import scores
+from services import reviews_policy, scores
 from services.refusals import NotFound, OneselfRefused, PersonNeeded, StateDrift
+from services.reviews_policy import Policy
 from services.work import Work
-
-LEASE = timedelta(minutes=30)
-"""How long a claim holds without any activity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A task that nobody else acts on, the claim that it is under, and when that is."""
+    """A task that nobody else acts on, the claim that it is under, when that is, and the rules it goes by."""
 
     task: ReviewTask
     claim: ReviewClaim | None
     now: datetime
+    rules: ReviewPolicy | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The rules, Evalium's own where nobody set any."""
+        return reviews_policy.read(self.rules)
 
     @property
     def is_free(self) -> bool:
@@ -49,11 +54,12 @@ async def hold(work: Work, task_id: UUID) -> Held:
 
 
 async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
-    """Hold a task together with its submission, whose score is to change."""
+    """Hold a task together with its submission, whose score is to change, and with one's own place in samples."""
     submission_id = await work.session.scalar(select(ReviewTask.submission_id).where(ReviewTask.id == task_id))
     if submission_id is None:
         raise NotFound("ReviewTask", task_id)
-    submission = await scores.hold(work, submission_id, lock_name(work.viewer.tenant_id, task_id))
+    stratum = f"review-sample/{work.viewer.tenant_id}/{reviewer(work)}"
+    submission = await scores.hold(work, submission_id, lock_name(work.viewer.tenant_id, task_id), stratum)
     return await _held(work, task_id), submission
 
 
@@ -65,7 +71,7 @@ def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
     claim = held.claim
     if claim is None or claim.fence != fence or claim.holder_id != reviewer(work):
         raise drifted(held, "You do not have this review in hand any more.")
-    claim.leased_until = held.now + LEASE
+    claim.leased_until = held.now + held.policy.lease
     return claim
 
 
@@ -88,11 +94,17 @@ def drifted(held: Held, said: str) -> StateDrift:
     return StateDrift(said, current_state=held.task.state.upper(), current_version=held.task.version)
 
 
+async def held_of(work: Work, task: ReviewTask) -> Held:
+    """Return what holds for a task whose row is locked."""
+    claims = select(ReviewClaim).where(ReviewClaim.task_id == task.id)
+    claim = (await work.session.scalars(claims.execution_options(populate_existing=True))).one_or_none()
+    rules = None if task.policy_id is None else (await reviews_policy.by_ids(work, [task.policy_id]))[task.policy_id]
+    return Held(task, claim, await work.now(), rules)
+
+
 async def _held(work: Work, task_id: UUID) -> Held:
     wanted = select(ReviewTask).where(ReviewTask.id == task_id).with_for_update()
     task = (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
     if task is None:
         raise NotFound("ReviewTask", task_id)
-    claims = select(ReviewClaim).where(ReviewClaim.task_id == task_id)
-    claim = (await work.session.scalars(claims.execution_options(populate_existing=True))).one_or_none()
-    return Held(task, claim, await work.now())
+    return await held_of(work, task)

@@ -1,24 +1,23 @@
 """Drafts and final marks of a review, each under the newest fence (domain.md section 9)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from models.base import uuid7
-from models.reviews import ReviewClaim, ReviewDraft, ReviewEventKind, ReviewMark, ReviewState
-from models.submissions import ItemState, ScoreCause, ScoreVersion, Submission, SubmissionItem
-from services import corrections_lines, reviews_claims, reviews_events, rubrics, scores, words
+from models.reviews import MarkRole, ReviewDraft, ReviewEventKind, ReviewMark
+from models.submissions import ScoreVersion, SubmissionItem
+from services import corrections_lines, reviews_events, reviews_settle, rubrics, words
 from services.content_kinds import JudgedKey
 from services.idempotency import Answer
 from services.refusals import InvalidInput, NotFound, StateDrift
 from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open, reviewer
+from services.reviews_turns import turn_of
 from services.rubrics import Rubric
-from services.scores import Mark, Why
 from services.scoring import POINTS_PLACES, half_up
 from services.work import Work
 
@@ -69,67 +68,63 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
 
 
 async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rationale: str) -> Answer:
-    """Make one's mark for an item final, and say why; the last one finalises the review and settles the score.
+    """Make one's mark for an item final, and say why; what follows after the last one, `reviews_settle` decides.
 
-    Refuses a fence that is not the newest, an item that has its mark, and a mark that leaves a criterion open.
+    Refuses a fence that is not the newest, an item that has its mark in this turn, and a mark that leaves a criterion
+    open.
     """
     why = words.reason(rationale, path=["rationale"])
     _check_comment(given.comment)
     held, submission = await hold_to_score(work, task_id)
     require_open(held)
     claim = require_fence(work, held, fence)
+    turn = turn_of(held.task)
+    if turn is None:
+        raise drifted(held, "There is nothing to mark now.")
     item = await _item(work, held, given.item_id)
-    points = _points(item, given)
-    mark = await _make_final(work, held, item, given, points, why, fence)
-    await _count(work, held, submission, item, mark, claim)
+    before = await reviews_settle.sheet(work, held.task, submission)
+    if (turn, item.row.position) in before.marks:
+        raise drifted(held, f"Item {item.row.position} has its final mark already.")
+    mark = await _make_final(work, held, item, given, _Final(turn, why, fence))
+    found = replace(before, marks={**before.marks, (turn, item.row.position): mark})
+    held.task.pending_count = found.left(turn)
+    held.task.version += 1
+    told = {"position": item.row.position, "pending": held.task.pending_count}
+    await reviews_events.append(work, held.task, ReviewEventKind.ITEM_FINALISED, at=held.now, payload=told)
+    work.record("grade.given", ("submission", submission.id), after={"position": item.row.position, "role": turn})
+    if held.task.pending_count == 0:
+        await reviews_settle.turn_over(work, held, submission, claim, found)
+    await work.session.flush()
     return {"task": str(task_id), "mark": str(mark.id)}
 
 
-async def _make_final(
-    work: Work, held: Held, item: _Item, given: Judgement, points: Decimal, why: str, fence: int
-) -> ReviewMark:
-    taken = select(ReviewMark.id).where(
-        ReviewMark.task_id == held.task.id, ReviewMark.submission_item_id == item.row.id
-    )
-    if (await work.session.scalars(taken)).first() is not None:
-        raise drifted(held, f"Item {item.row.position} has its final mark already.")
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """In which turn a mark is made final, why, and under which fence."""
+
+    turn: MarkRole
+    rationale: str
+    fence: int
+
+
+async def _make_final(work: Work, held: Held, item: _Item, given: Judgement, final: _Final) -> ReviewMark:
     mark = ReviewMark(
         id=uuid7(),
         org_unit_id=held.task.org_unit_id,
         task_id=held.task.id,
         submission_item_id=item.row.id,
+        role=final.turn,
         marker_id=reviewer(work),
-        points=points,
+        points=_points(item, given),
         max_points=item.worth,
         levels=None if given.levels is None else dict(given.levels),
         comment=given.comment,
-        rationale=why,
-        fence=fence,
+        rationale=final.rationale,
+        fence=final.fence,
     )
     work.session.add(mark)
     await work.session.flush()
     return mark
-
-
-async def _count(
-    work: Work, held: Held, submission: Submission, item: _Item, mark: ReviewMark, claim: ReviewClaim
-) -> None:
-    """Let a mark count: the score follows, and the review is over when nothing is left to judge."""
-    detail: dict[str, Any] = {"mark": str(mark.id)} | ({} if mark.levels is None else {"levels": mark.levels})
-    counted = Mark(item.row.id, mark.points, mark.max_points, detail, mark.rationale, mark.marker_id)
-    why = Why(ScoreCause.GRADED, mark.rationale, mark.marker_id, held.task.id)
-    change = await scores.mark(work, submission, [counted], why)
-    held.task.pending_count = sum(one["state"] == ItemState.PENDING for one in change.items)
-    held.task.version += 1
-    payload = {"position": item.row.position, "pending": held.task.pending_count}
-    await reviews_events.append(work, held.task, ReviewEventKind.ITEM_FINALISED, at=held.now, payload=payload)
-    after = {"position": item.row.position, "points": str(mark.points), "max_points": str(mark.max_points)} | detail
-    work.record("grade.finalised", ("submission", submission.id), reason=mark.rationale, after=after)
-    if held.task.pending_count == 0:
-        held.task.state, held.task.finalised_at = ReviewState.FINALISED, held.now
-        await reviews_claims.let_go(work, held, claim)
-        outcome = {"outcome": change.total.outcome, "percent": str(change.total.percent)}
-        await reviews_events.append(work, held.task, ReviewEventKind.FINALISED, at=held.now, payload=outcome)
 
 
 async def _item(work: Work, held: Held, item_id: UUID) -> _Item:

@@ -15,6 +15,7 @@ from models.authoring import EvaluationVersion
 from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewState, ReviewTask
 from services import plain
 from services.paging import Order, Page, PageRequest, paged
+from services.reviews_turns import is_barred
 from services.work import Work
 
 
@@ -23,6 +24,10 @@ class ShownState(StrEnum):
 
     AWAITING_REVIEW = "awaiting_review"
     IN_PROGRESS = "in_progress"
+    REQUIRES_SECOND_OPINION = "requires_second_opinion"
+    REQUIRES_ADJUDICATION = "requires_adjudication"
+    AWAITING_DECISION = "awaiting_decision"
+    CHANGES_REQUESTED = "changes_requested"
     FINALISED = "finalised"
 
 
@@ -144,6 +149,14 @@ async def events_of(work: Work, task_ids: Sequence[UUID]) -> dict[UUID, list[Rev
     for row in sorted(await plain.by(work, ReviewEvent, "task_id", task_ids), key=lambda one: (one.xid, one.id)):
         found[row.task_id].append(row)
     return found
+
+
+async def barred(work: Work, task_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these reviews the viewer must not take, having had another turn in them."""
+    if work.viewer.user_id is None:
+        return set()
+    wanted = select(ReviewTask.id).where(ReviewTask.id.in_(task_ids), is_barred(work.viewer.user_id))
+    return {row.id for row in await work.rows(wanted)}
 
 
 def _in_hand(holder_id: UUID | None = None) -> ColumnElement[bool]:

@@ -83,7 +83,9 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
         ),
     )
     await work.session.flush()
-    await reviews_open.open_for(work, submission, sum(one.state is ItemState.PENDING for one in judged), at)
+    waiting = [item["kind"] for item, one in zip(paper.items, judged, strict=True) if one.state is ItemState.PENDING]
+    observed = QuestionKind.OBSERVATION in waiting
+    await reviews_open.open_for(work, submission, len(waiting), at, is_observed=observed)
     return submission
 
 

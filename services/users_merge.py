@@ -68,6 +68,8 @@ AUTHORED = (
     "review_claims",
     "review_drafts",
     "review_marks",
+    "review_findings",
+    "review_policies",
     "rooms",
 )
 """Tables whose references say who did something, which stays as it was said."""

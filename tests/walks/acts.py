@@ -14,6 +14,10 @@ def judged(world: "World", item: str) -> dict[str, Any]:
     return {"taskId": task, "itemId": item, "fence": fence}
 
 
+def closing(world: "World", finding: str) -> dict[str, Any]:
+    return {"id": finding, "fence": world.observed.in_hand.fence, "reason": "It is mended."}
+
+
 def proctored(world: "World", reason: str, session_id: str | None = None) -> dict[str, Any]:
     sessions = [{"id": session_id or world.busy.session_id}]
     return {"sessions": sessions, "category": "EXAMINEE", "reason": reason}
@@ -92,6 +96,22 @@ REVIEWS: dict[str, tuple[str, Build]] = {
     "GradeFinalise": ("assessor", lambda w: judged(w, w.reviews.other_item) | {"points": "4", "rationale": "Enough."}),
 }
 
+OBSERVED: dict[str, tuple[str, Build]] = {
+    "ReviewSecondOpinionAsk": ("assessor", lambda w: w.observed.in_hand.place | {"reason": "I know them."}),
+    "FindingRaise": ("assessor", lambda w: w.observed.in_hand.place | {"severity": "MINOR", "text": "No gloves."}),
+    "FindingResolve": ("assessor", lambda w: closing(w, w.observed.to_resolve)),
+    "FindingWaive": ("assessor", lambda w: closing(w, w.observed.to_waive)),
+    "ReviewApprove": ("assessor", lambda w: w.observed.to_approve.place | {"reason": "As seen."}),
+    "ReviewReject": ("assessor", lambda w: w.observed.to_reject.place | {"reason": "Not seen."}),
+    "ReviewRequestChanges": ("assessor", lambda w: w.observed.to_change.place | {"reason": "Wear gloves."}),
+    "ReviewResume": ("assessor", lambda w: {"taskId": w.observed.to_resume, "reason": "They are on."}),
+    "ReviewReopen": ("admin", lambda w: {"taskId": w.observed.to_reopen, "reason": "A wrong name."}),
+    "ReviewPolicySet": (
+        "manager",
+        lambda w: {"evaluationId": w.evaluation_id, "rules": {"dueDays": 3}, "reason": "Busy season."},
+    ),
+}
+
 ROOMS: dict[str, tuple[str, Build]] = {
     "RoomCreate": ("manager", lambda _w: {"name": name(), "capacity": 30}),
     "RoomUpdate": ("manager", lambda w: {"id": w.rooms.room, "name": name()}),
@@ -107,6 +127,7 @@ ROOMS: dict[str, tuple[str, Build]] = {
 
 MUTATIONS: dict[str, tuple[str, Build]] = {
     **REVIEWS,
+    **OBSERVED,
     **ROOMS,
     "QuestionCreate": ("author", lambda _w: question_given()),
     "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),

@@ -8,8 +8,9 @@ from uuid import uuid4
 from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
-from tests.walks import essays, story
+from tests.walks import essays, observed, story
 from tests.walks.conftest import Live
+from tests.walks.observed import InHand
 from tests.walks.story import Locked, Sitting
 
 EVENT = {"kind": "PASTE_DETECTED", "clientAt": "2026-11-20T12:00:00Z", "position": 1, "details": {"characters": 12}}
@@ -153,6 +154,32 @@ async def make_rooms(live: Live, busy: Sitting, watcher: str) -> Roomed:
 
 
 @dataclass
+class Observed:
+    """Reviews of what was observed, each at the place of one act, and findings of the first."""
+
+    in_hand: InHand
+    to_resolve: str
+    to_waive: str
+    to_approve: InHand
+    to_reject: InHand
+    to_change: InHand
+    to_resume: str
+    to_reopen: str
+
+
+async def make_observed(live: Live) -> Observed:
+    """Bring them about."""
+    tasks = await observed.hand_in(live, await observed.publish(live), 6)
+    held = [await observed.take(live, task) for task in tasks]
+    findings = [await held[0].object(live, severity) for severity in ("MAJOR", "BLOCKING")]
+    for one in (held[1], held[2], held[5]):
+        await one.mark(live)
+    await held[4].decide(live, "ReviewRequestChanges")
+    await held[5].decide(live, "ReviewApprove")
+    return Observed(held[0], *findings, held[1], held[2], held[3], tasks[4], tasks[5])
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -185,6 +212,7 @@ class World:
     people: People
     limits: Limited
     reviews: Reviewed
+    observed: Observed
     rooms: Roomed
     locked_assignment: str
     locked: Locked
@@ -234,6 +262,7 @@ async def make_world(live: Live) -> World:
         people := await make_people(live),
         await make_limits(live, assignment, version["id"], busy, people.kept),
         await make_reviews(live),
+        await make_observed(live),
         await make_rooms(live, busy, people.kept),
         locked_assignment,
         locked,

@@ -50,6 +50,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Rooms": ("auditor", lambda _w: {}),
     "RoomEvents": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "ReviewTask": ("assessor", lambda w: {"id": w.reviews.to_claim}),
+    "ReviewPolicy": ("auditor", lambda w: {"evaluationId": w.evaluation_id}),
     "ReviewTasks": ("auditor", lambda w: {"filter": {"assignmentId": w.reviews.assignment}}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
