@@ -43,6 +43,7 @@ class Capability(StrEnum):
     REVIEWS_REASSIGN = "reviews.reassign"
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
+    SCORES_CORRECT = "scores.correct"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -82,5 +83,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.ROOMS_PROCTOR: "See the sessions in the rooms that one is assigned to, and act on them; no others.",
     Capability.ROOMS_MANAGE: "Make rooms, assign their proctors, and put sessions and candidates into them.",
     Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
+    Capability.SCORES_CORRECT: "Void questions, correct keys and points, and have the scores follow; and undo it.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -84,6 +84,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.REPORTS_READ,
             C.SCHEDULES_MANAGE,
             C.ROOMS_MANAGE,
+            C.SCORES_CORRECT,
         },
     ),
     _role(
