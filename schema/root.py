@@ -16,6 +16,8 @@ from schema.assignments_templates import AssignmentsTemplatesMutation, Assignmen
 from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
+from schema.corrections import CorrectionsQuery
+from schema.corrections_acts import CorrectionsMutation
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
@@ -83,6 +85,7 @@ Query = merge_types(
         AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
+        CorrectionsQuery,
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
@@ -118,6 +121,7 @@ Mutation = merge_types(
         AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        CorrectionsMutation,
         RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,

@@ -45,9 +45,12 @@ class Read:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """What somebody wants to hold for a published evaluation version, and all that would hold then."""
+    """What somebody wants to hold for a published evaluation version, and all that would hold then.
+
+    Each is itself alone: what was found out of one is kept by it.
+    """
 
     version: EvaluationVersion
     lines: Sequence[Read]
