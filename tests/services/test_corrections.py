@@ -204,6 +204,47 @@ async def test_undoing_restores_every_score_by_further_rows_and_undoing_that_bri
     assert [(one.before.number, one.after.number) for one in page.rows] == [(1, 2)] * 2
 
 
+async def test_many_are_walked_past_in_parts_and_all_or_none_are_changed(world, monkeypatch):
+    """The small form of `make chaos ARGS=corrections`: two at once of seven, and a failure in the last part."""
+    monkeypatch.setattr(scores, "AT_ONCE", 2)
+    class_ = await made(world)
+    people = [await class_.hand_in(*range(n)) for n in range(7)]
+    before = [(await class_.scores(one))[0] for one in people]
+    lines = [class_.line("single_choice", K.VOID, credit="exclude"), class_.line("numeric", K.POINTS, points="3")]
+    written: list[int] = []
+    write = scores.write
+
+    async def failing(work, changes, why):
+        written.append(len(changes))
+        if len(written) == 4:
+            raise RuntimeError("the last part fails")
+        await write(work, changes, why)
+
+    with monkeypatch.context() as failed:
+        failed.setattr(scores, "write", failing)
+        with pytest.raises(RuntimeError):
+            await class_.apply(*lines)
+    assert written == [2, 2, 2, 1]
+    assert [len(await class_.scores(one)) for one in people] == [1] * 7
+    tally = await class_.tally(*lines)
+    pages: list[UUID] = []
+    cursor = None
+    while True:
+        page = await class_.page(PageRequest(first=3, after=cursor), *lines)
+        pages += [one.submission.id for one in page.rows]
+        if not page.has_next:
+            break
+        cursor = page.cursors[-1]
+    assert pages == sorted({one.submission_id for one in before})
+    batch_id = await class_.apply(*lines, fingerprint=tally.fingerprint)
+    assert [len(await class_.scores(one)) for one in people] == [2] * 7
+    await class_.undo(batch_id)
+    after = [(await class_.scores(one))[-1] for one in people]
+    assert [(one.number, one.points, one.percent, one.items) for one in after] == [
+        (3, one.points, one.percent, one.items) for one in before
+    ]
+
+
 async def test_the_ledger_of_each_submission_tells_of_a_correction_and_of_no_key(world):
     class_ = await made(world)
     one = await class_.hand_in(0)
