@@ -6,6 +6,7 @@ python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
+python -m bench.chaos corrections [--people 5000]
 """
 
 import argparse
@@ -22,7 +23,7 @@ from time import monotonic
 import httpx2
 from rich.console import Console
 
-from bench import chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
+from bench import chaos_corrections, chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -210,6 +211,18 @@ async def proctors(races: int) -> bool:
     return found.illegal == found.unaccounted == found.split == 0
 
 
+async def corrections(people: int) -> bool:
+    """Correct the scores of a large cohort, and take that back: seconds, memory, and what was wrong."""
+    found = await chaos_corrections.trial(people)
+    for step, seconds in found.seconds.items():
+        grown = found.grown.get(step)
+        _say(f"{step}: {seconds:.2f} s" + ("" if grown is None else f", grown by {grown / 2**20:.1f} MB at most"))
+    _say(f"{found.changed} scores of {people} people changed; told to hand in again {found.refused} times")
+    for wrong in found.wrong:
+        _say(f"wrong: {wrong}")
+    return not found.wrong
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -224,7 +237,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
         "suite",
-        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "all"],
+        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "corrections", "all"],
         nargs="?",
         default="all",
     )
@@ -236,6 +249,7 @@ def main() -> int:
     parser.add_argument("--proctors", type=int, default=50, help="proctors of the rooms suite")
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
+    parser.add_argument("--people", type=int, default=5000, help="people of the corrections suite, in fifties")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     given = parser.parse_args()
     whole = True
@@ -256,6 +270,8 @@ def main() -> int:
             whole &= serving.run(rooms(plan, redis=redis))
     if given.suite in ("proctors", "all"):
         whole &= asyncio.run(proctors(given.races))
+    if given.suite in ("corrections", "all"):
+        whole &= asyncio.run(corrections(given.people))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

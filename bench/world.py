@@ -31,6 +31,8 @@ _COPIED = {
     "invitations": ("id", "assignment_id", "user_id", "jti", "session_id"),
     "delivery_sessions": ("id", "assignment_id", "invitation_id", "user_id"),
     "submissions": ("id", "session_id", "assignment_id", "user_id"),
+    "submission_items": ("id", "submission_id"),
+    "submission_score_versions": ("id", "submission_id"),
 }
 """Tables that are copied, and their columns that name something copied."""
 
@@ -110,20 +112,22 @@ async def _multiply(connection: Connection) -> None:
     """Copy the list's assignment with all that belongs to it, and the hot one's people into the crowded one."""
     for number in range(1, LISTS):
         where = "select id from assignments where run_label = 'List' and name not like '% copy %'"
-        await _copy(connection, "assignments", number, f"id in ({where})", {"name": f"t.name || ' copy {number}'"})
+        await copy(connection, "assignments", number, f"id in ({where})", {"name": f"t.name || ' copy {number}'"})
         for table in ("assignment_targets", "invitations", "delivery_sessions", "submissions"):
-            await _copy(connection, table, number, f"assignment_id in ({where})", {"user_id": "t.user_id"})
+            await copy(connection, table, number, f"assignment_id in ({where})", {"user_id": "t.user_id"})
     hot = "assignment_id = (select id from assignments where run_label = 'Hot')"
     crowded = {"assignment_id": "(select id from assignments where run_label = 'Crowd')"}
     for number in range(100, 100 + CROWD):
         people = f"id in (select user_id from assignment_targets where {hot})"  # noqa: S608 - all of it is written here
-        await _copy(connection, "users", number, people, {"email": f"'{number}' || t.email"})
+        await copy(connection, "users", number, people, {"email": f"'{number}' || t.email"})
         for table in ("assignment_targets", "invitations", "delivery_sessions"):
-            await _copy(connection, table, number, hot, crowded)
+            await copy(connection, table, number, hot, crowded)
     await connection.execute("analyze")
 
 
-async def _copy(connection: Connection, table: str, number: int, where: str, overrides: dict[str, str]) -> None:
+async def copy(
+    connection: Connection, table: str, number: int, where: str, overrides: dict[str, str] | None = None
+) -> None:
     """Copy rows; whatever names something copied gets an id that follows from the old one and the copy's number."""
     columns = await connection.fetch(
         "select column_name as name from information_schema.columns where table_schema = 'public'"
@@ -131,7 +135,7 @@ async def _copy(connection: Connection, table: str, number: int, where: str, ove
         table,
     )
     names = [row["name"] for row in columns]
-    values = [overrides.get(name) or _value(table, name, number) for name in names]
+    values = [(overrides or {}).get(name) or _value(table, name, number) for name in names]
     await connection.execute(
         f"insert into {table} ({', '.join(names)}) select {', '.join(values)} from {table} t where {where}"  # noqa: S608 - names are literals of this file
         " on conflict do nothing",

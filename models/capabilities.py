@@ -46,6 +46,7 @@ class Capability(StrEnum):
     REVIEWS_CONFIGURE = "reviews.configure"
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
+    SCORES_CORRECT = "scores.correct"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -88,5 +89,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.REVIEWS_ADJUDICATE: "Decide between two reviewers who do not agree.",
     Capability.REVIEWS_UNBLIND: "See the marks of others while a second opinion is still to be given blindly.",
     Capability.REVIEWS_CONFIGURE: "Set the rules of reviews: leases, second opinions, samples and agreement.",
+    Capability.SCORES_CORRECT: "Void questions, correct keys and points, and have the scores follow; and undo it.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -24,8 +24,9 @@ class CorrectionKind(StrEnum):
 class CorrectionBatch(Resource, Timed, Base):
     """Corrections that were applied together, for a reason; never changed. `undoes_id` is the batch that it takes back.
 
-    A batch is in force unless a batch in force undoes it. `affected_count` submissions had one of the questions, and
-    the scores of `changed_count` of them changed.
+    A batch is in force unless a batch in force undoes it. `affected_count` submissions had one of the questions; the
+    scores of `changed_count` of them changed, each by one further score version. The percentage of `raised_count` went
+    up and that of `lowered_count` down; `passed_count` had failed and passed then, `failed_count` the reverse.
     """
 
     __tablename__ = "correction_batches"
@@ -46,6 +47,10 @@ class CorrectionBatch(Resource, Timed, Base):
     undoes_id: Mapped[UUID | None]
     affected_count: Mapped[int] = mapped_column(Integer)
     changed_count: Mapped[int] = mapped_column(Integer)
+    raised_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    lowered_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    passed_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed_count: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
 class Correction(Resource, Base):

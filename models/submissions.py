@@ -126,6 +126,7 @@ class ScoreVersion(Resource, Timed, Base):
         refer_within("submission_id", "submissions"),
         unique("submission_id", "number"),
         index("ix_submission_score_versions_outcome", "outcome", "submission_id"),
+        index("ix_submission_score_versions_batch", "source_id", "submission_id", where="cause = 'corrected'"),
         CheckConstraint(among("outcome", Outcome), "outcome"),
         CheckConstraint(among("cause", ScoreCause), "cause"),
         CheckConstraint("points between 0 and max_points", "points"),

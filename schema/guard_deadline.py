@@ -13,8 +13,19 @@ from services.refusals import LimitExceeded
 OPERATION_SECONDS = 5.0
 BULK_SECONDS = 20.0
 
-BULK = frozenset({"usersImport", "assignmentIssue", "invitationResend", "invitationRevoke", "invitationReinvite"})
-"""Mutations of thousands of rows, which staff send alone: a busy hour must not keep them from ever coming through."""
+BULK = frozenset(
+    {
+        "usersImport",
+        "assignmentIssue",
+        "invitationResend",
+        "invitationRevoke",
+        "invitationReinvite",
+        "correctionPreview",
+        "correctionApply",
+        "correctionUndo",
+    }
+)
+"""Operations on thousands of rows, which staff send alone: a busy hour must not keep them from ever coming through."""
 
 running_kind: ContextVar[str] = ContextVar("running_kind", default="refused")
 """'query', 'mutation' or 'subscription' once an operation runs; for whoever counts operations."""
@@ -33,7 +44,7 @@ class DeadlineExceeded(LimitExceeded):
 
 
 def seconds_for(document: DocumentNode | None, name: str | None) -> float:
-    """Return how long an operation may take: longer only for a bulk mutation that is all it asks for."""
+    """Return how long an operation may take: longer only for one of `BULK` that is all it asks for."""
     operation = None if document is None else get_operation_ast(document, name)
     asked = () if operation is None else operation.selection_set.selections
     is_bulk = len(asked) == 1 and isinstance(asked[0], FieldNode) and asked[0].name.value in BULK

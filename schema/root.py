@@ -16,6 +16,8 @@ from schema.assignments_templates import AssignmentsTemplatesMutation, Assignmen
 from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
+from schema.corrections import CorrectionsQuery
+from schema.corrections_acts import CorrectionsMutation
 from schema.errors import EvaliumSchema
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
@@ -86,6 +88,7 @@ Query = merge_types(
         SubmissionsQuery,
         ReviewsQuery,
         ReviewsPolicyQuery,
+        CorrectionsQuery,
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
@@ -123,6 +126,7 @@ Mutation = merge_types(
         ReviewsMutation,
         ReviewsDecisionsMutation,
         ReviewsPolicyMutation,
+        CorrectionsMutation,
         RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,

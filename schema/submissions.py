@@ -12,7 +12,7 @@ from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
-from resolvers import activity, assignments, authoring, identity, reviews, submissions
+from resolvers import activity, assignments, authoring, corrections, identity, reviews, submissions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
@@ -29,6 +29,7 @@ from services.submissions import Filter, SortedBy, SubmissionOrder
 if TYPE_CHECKING:
     from schema.assignments import Assignment
     from schema.authoring import EvaluationVersion, QuestionVersion
+    from schema.corrections import CorrectionBatch
     from schema.reviews import ReviewTask
     from schema.sessions import Session
 
@@ -82,6 +83,18 @@ class ScoreVersion(Node):
         """Show who scored."""
         person = None if self.row.scored_by is None else await identity.person(info.context, self.row.scored_by)
         return person and User.of(person)
+
+    @strawberry.field(description="The batch of corrections that gave it; null when its cause is another.")
+    async def correction_batch(
+        self, info: Info
+    ) -> Annotated["CorrectionBatch", strawberry.lazy("schema.corrections")] | None:
+        """Show the batch."""
+        from schema.corrections import CorrectionBatch  # noqa: PLC0415 - the types refer to each other
+
+        if self.cause is not ScoreCause.CORRECTED:
+            return None
+        row = await corrections.correction_batch(info.context, self.row.source_id)
+        return row and CorrectionBatch.of(row)
 
     @classmethod
     def of(cls, row: ScoreRow) -> "ScoreVersion":

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from models.authoring import QuestionKey, QuestionVersion
+from models.base import uuid7
 from models.corrections import Correction, CorrectionBatch, CorrectionKind
 from services import content, responses
 from services.content import QuestionKind
@@ -34,6 +35,13 @@ class InForce:
         """Return the lines of one question; most have none."""
         return self.lines.get(question_version_id, ())
 
+    def beside(self, further: Sequence[tuple[UUID, Line]]) -> "InForce":
+        """Return what holds when these lines are added, behind those that hold."""
+        lines = {question: list(some) for question, some in self.lines.items()}
+        for question, line in further:
+            lines.setdefault(question, []).append(line)
+        return InForce(lines)
+
 
 def alive(batches: Sequence[tuple[UUID, UUID | None]]) -> set[UUID]:
     """Return those of the batches (id and the one that it undoes, oldest first) that are in force."""
@@ -44,25 +52,38 @@ def alive(batches: Sequence[tuple[UUID, UUID | None]]) -> set[UUID]:
     return {batch_id for batch_id, _ in batches} - dead
 
 
-async def in_force(work: Work, evaluation_version_id: UUID) -> InForce:
-    """Return what holds for an evaluation version now."""
-    batch, line = CorrectionBatch, Correction
-    known = await work.rows(
-        select(batch.id, batch.undoes_id)
-        .where(batch.evaluation_version_id == evaluation_version_id)
-        .order_by(batch.created_at, batch.id)
-    )
+async def in_force(work: Work, evaluation_version_id: UUID, *, undoing: UUID | None = None) -> InForce:
+    """Return what holds for an evaluation version now, or would hold if the batch `undoing` were undone."""
+    line = Correction
+    known = (await batches(work, [evaluation_version_id]))[evaluation_version_id]
     if not known:
         return InForce()
-    order = {row.id: place for place, row in enumerate(known)}
-    living = alive([(row.id, row.undoes_id) for row in known])
+    order = {batch_id: place for place, (batch_id, _) in enumerate(known)}
+    living = alive([*known, *([] if undoing is None else [(uuid7(), undoing)])])
     rows = list(await work.session.scalars(select(line).where(line.batch_id.in_(living))))
     asked = await questions(work, {row.question_version_id for row in rows})
     found: dict[UUID, list[Line]] = {}
     for row in sorted(rows, key=lambda one: (order[one.batch_id], one.position)):
-        read = read_line(asked[row.question_version_id], CorrectionKind(row.kind), row.value, ())
-        found.setdefault(row.question_version_id, []).append(read)
+        found.setdefault(row.question_version_id, []).append(stored_line(asked, row))
     return InForce(found)
+
+
+def stored_line(asked: Mapping[UUID, Asked], row: Correction) -> Line:
+    """Read a line as it is kept."""
+    return read_line(asked[row.question_version_id], CorrectionKind(row.kind), row.value, ())
+
+
+async def batches(work: Work, version_ids: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID | None]]]:
+    """Return the batches of each evaluation version, oldest first: the id, and the one that it undoes."""
+    batch = CorrectionBatch
+    wanted = select(batch.evaluation_version_id, batch.id, batch.undoes_id)
+    rows = await work.rows(
+        wanted.where(batch.evaluation_version_id.in_(version_ids)).order_by(batch.created_at, batch.id)
+    )
+    found: dict[UUID, list[tuple[UUID, UUID | None]]] = {one: [] for one in version_ids}
+    for row in rows:
+        found[row.evaluation_version_id].append((row.id, row.undoes_id))
+    return found
 
 
 async def questions(work: Work, ids: Collection[UUID], points: Decimal = ONE) -> dict[UUID, Asked]:

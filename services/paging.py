@@ -291,3 +291,8 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, str | int | bool) or "\x00" in str(value):
         raise TypeError("not a plain value")
     return value
+
+
+def read_cursor(cursor: str, column: Column) -> Any:
+    """Return the value that a cursor of a list sorted by one column names; refuse any other cursor."""
+    return _read(cursor, [Order(column)])[0]

@@ -213,6 +213,27 @@ class NothingLost(Refusal):
     hint = "Nothing has to be made up for; apply an override if more time is wanted all the same."
 
 
+class CorrectionWithoutEffect(Refusal):
+    """The line of a correction says what holds already: it would change nobody's score, now or later."""
+
+    code = "CORRECTION_WITHOUT_EFFECT"
+    hint = "Leave the line out, or look at what is in force for the question."
+
+
+class CorrectionsContradict(Refusal):
+    """Two lines of a correction cannot hold together for one question."""
+
+    code = "CORRECTIONS_CONTRADICT"
+    hint = "Keep the line that you mean."
+
+
+class AlreadyUndone(Refusal):
+    """The correction was undone before."""
+
+    code = "ALREADY_UNDONE"
+    hint = "Undo the batch that undid it, if it shall hold again."
+
+
 class IdempotencyMismatch(Refusal):
     """The idempotency key was used before with another input."""
 

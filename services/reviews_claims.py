@@ -61,7 +61,7 @@ async def release(work: Work, task_id: UUID, fence: int, reason: str | None) -> 
     why = None if reason is None or not reason.strip() else words.reason(reason)
     held = await hold(work, task_id)
     claim_ = require_fence(work, held, fence)
-    await let_go(work, held, claim_)
+    await let_go(work, held)
     await reviews_events.append(work, held.task, ReviewEventKind.RELEASED, at=held.now, reason=why)
     work.record("review.released", ("submission", held.task.submission_id), reason=why, after={"fence": fence})
     return _answer(held, claim_)
@@ -85,10 +85,11 @@ async def steal(work: Work, task_id: UUID, reason: str, *, may_adjudicate: bool)
     return _answer(held, claim_)
 
 
-async def let_go(work: Work, held: Held, claim_: ReviewClaim) -> None:
-    """End a claim: whoever held it has to claim anew."""
-    claim_.leased_until = held.now
-    claim_.fence += 1
+async def let_go(work: Work, held: Held) -> None:
+    """End the claim of a task, if there is any: whoever held it has to claim anew."""
+    if held.claim is not None:
+        held.claim.leased_until = held.now
+        held.claim.fence += 1
     held.task.version += 1
     await work.session.flush()
 

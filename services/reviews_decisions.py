@@ -76,7 +76,7 @@ async def request_changes(work: Work, task_id: UUID, fence: int, reason: str) ->
         raise drifted(held, "Another person's judgement is waited for.")
     before = held.task.state
     held.task.state = ReviewState.CHANGES_REQUESTED
-    await reviews_claims.let_go(work, held, claim)
+    await reviews_claims.let_go(work, held)
     await reviews_events.append(work, held.task, ReviewEventKind.CHANGES_REQUESTED, at=held.now, reason=why)
     work.record(
         "review.changes_requested", ("submission", held.task.submission_id), reason=why, before={"state": before}
@@ -141,7 +141,7 @@ async def _decided(
     held.task.decision = decision
     work.record(f"review.{decision}", ("submission", submission.id), reason=why, after={"round": held.task.round})
     found = await reviews_settle.sheet(work, held.task, submission)
-    await reviews_settle.count(work, held, submission, claim, found)
+    await reviews_settle.count(work, held, submission, found)
     await work.session.flush()
     return _answer(held, claim)
 

@@ -77,7 +77,7 @@ async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rati
     _check_comment(given.comment)
     held, submission = await hold_to_score(work, task_id)
     require_open(held)
-    claim = require_fence(work, held, fence)
+    require_fence(work, held, fence)
     turn = turn_of(held.task)
     if turn is None:
         raise drifted(held, "There is nothing to mark now.")
@@ -93,7 +93,7 @@ async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rati
     await reviews_events.append(work, held.task, ReviewEventKind.ITEM_FINALISED, at=held.now, payload=told)
     work.record("grade.given", ("submission", submission.id), after={"position": item.row.position, "role": turn})
     if held.task.pending_count == 0:
-        await reviews_settle.turn_over(work, held, submission, claim, found)
+        await reviews_settle.turn_over(work, held, submission, found)
     await work.session.flush()
     return {"task": str(task_id), "mark": str(mark.id)}
 

@@ -15,7 +15,6 @@ from sqlalchemy import func, select
 from models.authoring import EvaluationVersion
 from models.reviews import (
     MarkRole,
-    ReviewClaim,
     ReviewDecision,
     ReviewEventKind,
     ReviewMark,
@@ -28,7 +27,7 @@ from models.submissions import ItemState, ScoreCause, ScoreVersion, Submission, 
 from services import corrections_lines, reviews_agreement, reviews_claims, reviews_events, scores, scoring
 from services.content_kinds import JudgedKey
 from services.reviews_agreement import Pair
-from services.reviews_hold import Held, reviewer
+from services.reviews_hold import Held
 from services.reviews_sampling import is_sampled
 from services.reviews_turns import turn_of
 from services.scores import Mark, Why
@@ -49,6 +48,11 @@ class Sheet:
     def of(self, role: MarkRole) -> dict[int, ReviewMark]:
         """Return the marks of one turn, by position."""
         return {position: mark for (turn, position), mark in self.marks.items() if turn is role}
+
+    @property
+    def last(self) -> ReviewMark:
+        """The mark that was given last."""
+        return max(self.marks.values(), key=lambda one: one.id)
 
     def left(self, role: MarkRole) -> int:
         """Count the items without a mark in a turn."""
@@ -89,26 +93,27 @@ async def sheet(work: Work, task: ReviewTask, submission: Submission) -> Sheet:
     )
 
 
-async def turn_over(work: Work, held: Held, submission: Submission, claim: ReviewClaim, found: Sheet) -> None:
-    """Go on after the last mark of a turn."""
+async def turn_over(work: Work, held: Held, submission: Submission, found: Sheet) -> None:
+    """Go on after the last mark of a turn, whether it was given just now or is the last one that is still asked for."""
     task, turn = held.task, turn_of(held.task)
     if turn is MarkRole.FIRST:
-        task.reasons = await _reasons(work, held, submission, found)
-        task.first_marker_id = reviewer(work)
+        marker = found.last.marker_id
+        task.reasons = await _reasons(work, held, submission, found, marker)
+        task.first_marker_id = marker
         if task.reasons:
-            await _ask_another(work, held, claim, found, ReviewEventKind.SECOND_OPINION_REQUIRED)
+            await _ask_another(work, held, found, ReviewEventKind.SECOND_OPINION_REQUIRED)
             return
     if turn is MarkRole.SECOND and _agreed(held, found) is None:
-        await _ask_another(work, held, claim, found, ReviewEventKind.ADJUDICATION_REQUIRED)
+        await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
         return
     if task.is_observed:
         task.state, task.pending_count = ReviewState.AWAITING_DECISION, 0
         await reviews_events.append(work, task, ReviewEventKind.DECISION_REQUIRED, at=held.now)
         return
-    await count(work, held, submission, claim, found)
+    await count(work, held, submission, found)
 
 
-async def count(work: Work, held: Held, submission: Submission, claim: ReviewClaim, found: Sheet) -> None:
+async def count(work: Work, held: Held, submission: Submission, found: Sheet) -> None:
     """Let the marks of a review count, and end it; what was rejected counts nothing."""
     task = held.task
     points, last = _settled(held, found)
@@ -124,13 +129,20 @@ async def count(work: Work, held: Held, submission: Submission, claim: ReviewCla
         by = MarkRole.ADJUDICATOR if found.of(MarkRole.ADJUDICATOR) else held.policy.agreed_by
         work.record("grade.agreed", ("submission", submission.id), after={"by": by, "points": told})
     marks = [_counted(found, position, points[position], mark) for position, mark in last.items()]
-    newest = max(last.values(), key=lambda one: one.id)
-    why = Why(ScoreCause.GRADED, newest.rationale, reviewer(work), task.id)
+    why = Why(ScoreCause.GRADED, found.last.rationale, found.last.marker_id, task.id)
     change = await scores.mark(work, submission, marks, why)
     task.state, task.finalised_at, task.pending_count = ReviewState.FINALISED, held.now, 0
-    await reviews_claims.let_go(work, held, claim)
+    await reviews_claims.let_go(work, held)
     payload = {"outcome": change.total.outcome, "percent": str(change.total.percent)}
     await reviews_events.append(work, task, ReviewEventKind.FINALISED, at=held.now, payload=payload)
+
+
+async def end_unmarked(work: Work, held: Held) -> None:
+    """End a review in which nothing is left to be judged, and nothing was."""
+    task = held.task
+    task.state, task.finalised_at, task.pending_count = ReviewState.FINALISED, held.now, 0
+    await reviews_claims.let_go(work, held)
+    await reviews_events.append(work, task, ReviewEventKind.FINALISED, at=held.now)
 
 
 def _settled(held: Held, found: Sheet) -> tuple[dict[int, Decimal], dict[int, ReviewMark]]:
@@ -166,20 +178,20 @@ def _counted(found: Sheet, position: int, points: Decimal, mark: ReviewMark) -> 
     return Mark(mark.submission_item_id, points, mark.max_points, detail, mark.rationale, mark.marker_id)
 
 
-async def _ask_another(work: Work, held: Held, claim: ReviewClaim, found: Sheet, kind: ReviewEventKind) -> None:
+async def _ask_another(work: Work, held: Held, found: Sheet, kind: ReviewEventKind) -> None:
     """Give a review to another person, and say why."""
     task = held.task
     is_second = kind is ReviewEventKind.SECOND_OPINION_REQUIRED
     task.state = ReviewState.REQUIRES_SECOND_OPINION if is_second else ReviewState.REQUIRES_ADJUDICATION
     task.pending_count = len(found.open)
-    await reviews_claims.let_go(work, held, claim)
+    await reviews_claims.let_go(work, held)
     payload = {"reasons": task.reasons} if is_second else None
     await reviews_events.append(work, task, kind, at=held.now, payload=payload)
     act = "review.second_opinion_required" if is_second else "review.adjudication_required"
     work.record(act, ("submission", task.submission_id), after=payload)
 
 
-async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet) -> list[str]:
+async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet, marker: UUID) -> list[str]:
     """Say why a second person is asked, all that apply; rules and samples are for the first review of a submission."""
     reasons = set(held.task.reasons)
     policy, rules = held.policy, held.rules
@@ -188,8 +200,8 @@ async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet)
             reasons.add(SecondOpinionReason.HIGH_STAKES)
         if policy.second_near is not None and _is_near(found, policy.second_near, policy.boundaries):
             reasons.add(SecondOpinionReason.NEAR_BOUNDARY)
-        number = 1 + await _finished(work, rules.id)
-        if is_sampled(rules.seed, reviewer(work), number, policy.sample_percent, policy.sample_at_least):
+        number = 1 + await _finished(work, rules.id, marker)
+        if is_sampled(rules.seed, marker, number, policy.sample_percent, policy.sample_at_least):
             reasons.add(SecondOpinionReason.SAMPLE)
     return [one.value for one in SecondOpinionReason if one in reasons]
 
@@ -208,10 +220,10 @@ async def _is_high_stakes(work: Work, submission: Submission) -> bool:
     return bool(await work.session.scalar(wanted))
 
 
-async def _finished(work: Work, policy_id: UUID) -> int:
-    """Count the reviews under these rules whose first marks the reviewer completed."""
+async def _finished(work: Work, policy_id: UUID, marker: UUID) -> int:
+    """Count the reviews under these rules whose first marks somebody completed."""
     task = ReviewTask
-    wanted = select(func.count()).where(task.first_marker_id == reviewer(work), task.policy_id == policy_id)
+    wanted = select(func.count()).where(task.first_marker_id == marker, task.policy_id == policy_id)
     return (await work.session.scalar(wanted)) or 0
 
 

@@ -64,6 +64,15 @@ class Change:
         """Tell whether anything differs."""
         return self.items != self.before.items or self.total.outcome != self.before.outcome
 
+    @property
+    def is_felt(self) -> bool:
+        """Tell whether anything that somebody earned differs, and not merely what is said about it."""
+        return self.total.outcome != self.before.outcome or any(
+            one[name] != was[name]
+            for one, was in zip(self.items, self.before.items, strict=True)
+            for name in ("state", "points", "max_points", "correct")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -143,20 +152,22 @@ async def renew(
     when nothing else can have changed.
     """
     changes: list[Change] = []
-    for some in _parts(submission_ids):
-        found = await _outlooks(work, evaluation_version_id, some, holds, questions)
-        await _write(work, [one for one in found if one.is_one], why)
+    for some in parts(submission_ids):
+        found = await outlooks(work, evaluation_version_id, some, holds, questions)
+        await write(work, [one for one in found if one.is_one], why)
         changes += found
     return changes
 
 
-def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+def parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """Return the ids in parts, each as many as are in memory together."""
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
-async def _outlooks(
+async def outlooks(
     work: Work, evaluation_version_id: UUID, ids: Sequence[UUID], holds: InForce, questions: Collection[UUID] | None
 ) -> list[Change]:
+    """Return what each of these submissions is worth by what `holds`, in order; writes nothing. See `renew`."""
     version = (
         await work.session.scalars(select(EvaluationVersion).where(EvaluationVersion.id == evaluation_version_id))
     ).one()
@@ -228,7 +239,8 @@ async def _read(work: Work, ids: Sequence[UUID], questions: Collection[UUID] | N
     return _Read(scores, items, grades, asked, planned)
 
 
-async def _write(work: Work, changes: Sequence[Change], why: Why) -> None:
+async def write(work: Work, changes: Sequence[Change], why: Why) -> None:
+    """Write the next score version of each of these submissions, which are held."""
     rows = [
         {
             "org_unit_id": one.submission.org_unit_id,

@@ -176,6 +176,16 @@ async def test_plpgsql_functions_fix_their_search_path(catalogue):
     assert loose == []
 
 
+async def test_of_a_submission_only_its_person_and_the_number_of_its_score_are_updated(catalogue):
+    refused = await names(
+        catalogue,
+        "select event_object_column from information_schema.triggered_update_columns "
+        "where event_object_table = 'submissions' and trigger_name = 'append_only'",
+    )
+    columns = set(Base.metadata.tables["submissions"].columns.keys())
+    assert set(refused) == columns - {"latest_score_version", "user_id"}
+
+
 async def test_no_enums_sequences_or_foreign_extensions(catalogue):
     enums = "select typname from pg_type where typtype = 'e' and typnamespace <> 'jobs'::regnamespace"
     assert await names(catalogue, enums) == []

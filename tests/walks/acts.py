@@ -264,6 +264,15 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
     ),
     "SessionHeartbeat": ("candidate: busy", lambda _w: {"includeRevisions": True}),
     "SessionSubmit": ("candidate: busy", lambda _w: {}),
+    "CorrectionApply": (
+        "manager",
+        lambda w: {
+            "evaluationVersionId": w.version_id,
+            "lines": [{"questionVersionId": w.corrected.question, "change": {"points": "2.5"}}],
+            "reason": "It is harder than it looked.",
+        },
+    ),
+    "CorrectionUndo": ("manager", lambda w: {"id": w.corrected.batch, "reason": "It was clear after all."}),
     "MailTemplateUpdate": (
         "admin",
         lambda _w: {"key": "INVITATION", "subject": "Dear {{ person_name }}", "body": "Start: {{ link }}"},

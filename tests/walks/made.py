@@ -180,6 +180,25 @@ async def make_observed(live: Live) -> Observed:
 
 
 @dataclass
+class Corrected:
+    """A question that is in somebody's paper, and a batch that corrected another one."""
+
+    question: str
+    batch: str
+
+
+async def make_corrections(live: Live, version_id: str, submission_id: str, done: Sitting) -> Corrected:
+    """Correct the key of the first question of what was handed in, and accept a further answer to it."""
+    shown = (await live.ask("Submission", {"id": submission_id}, role="admin"))["submission"]
+    first, second = [one["questionVersion"]["id"] for one in shown["items"][:2]]
+    wrong, worse = [story.choice(done.items[0], text) for text in ("wrong", "worse")]
+    changes = [{"accept": wrong}, {"key": {"singleChoice": {"correct": worse["choice"]}}}, {"points": "2"}]
+    lines = [{"questionVersionId": first, "change": change} for change in changes]
+    given = {"evaluationVersionId": version_id, "lines": lines, "reason": "It was unclear."}
+    return Corrected(second, (await live.do("CorrectionApply", given, role="manager"))["batch"]["id"])
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -214,6 +233,7 @@ class World:
     reviews: Reviewed
     observed: Observed
     rooms: Roomed
+    corrected: Corrected
     locked_assignment: str
     locked: Locked
     """A candidate who has to prove a lockdown browser."""
@@ -264,6 +284,7 @@ async def make_world(live: Live) -> World:
         await make_reviews(live),
         await make_observed(live),
         await make_rooms(live, busy, people.kept),
+        await make_corrections(live, version["id"], seen["id"], done),
         locked_assignment,
         locked,
     )

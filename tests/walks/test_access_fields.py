@@ -21,12 +21,14 @@ HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
 ROOTS = ("Query", "Mutation", "Subscription")
 INSIDE = [place for place in access_table.declared(schema) if place[0] not in ROOTS]
 
-ELSEWHERE = {("ProbeRecorded", "technicalDetails"), ("Session", "room")}
+ELSEWHERE = {("ProbeRecorded", "technicalDetails"), ("Session", "room"), ("CorrectionChange", "submission")}
 """What no way from a global id leads to: events are read by streams alone, and tried there; the session here has been
-handed in, and is in no room."""
+handed in, and is in no room; a preview is of what is not yet, and is tried in test_corrections.py."""
 
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "AssignmentLockdown": ("Assignment", ("lockdown",)),
+    "CorrectedScore": ("CorrectionBatch", ("scores(first: 1)", "nodes")),
+    "Correction": ("CorrectionBatch", ("lines",)),
     "EvaluationItem": ("EvaluationVersion", ("sections(first: 1)", "items(first: 1)")),
     "Grant": ("User", ("roles",)),
     "IncidentSession": ("Incident", ("sessions(first: 1)", "nodes")),
@@ -55,6 +57,7 @@ async def ids(live: Live) -> dict[str, str]:
         "AssignmentDraft": world.limits.draft,
         "AssignmentSchedule": world.limits.schedule,
         "AssignmentTemplate": world.limits.template,
+        "CorrectionBatch": world.corrected.batch,
         "EvaluationVersion": world.version_id,
         "Group": world.people.group,
         "Incident": world.limits.incident,

@@ -52,6 +52,17 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "ReviewTask": ("assessor", lambda w: {"id": w.reviews.to_claim}),
     "ReviewPolicy": ("auditor", lambda w: {"evaluationId": w.evaluation_id}),
     "ReviewTasks": ("auditor", lambda w: {"filter": {"assignmentId": w.reviews.assignment}}),
+    "CorrectionPreview": (
+        "manager",
+        lambda w: {
+            "input": {
+                "evaluationVersionId": w.version_id,
+                "lines": [{"questionVersionId": w.corrected.question, "change": {"points": "3"}}],
+            }
+        },
+    ),
+    "CorrectionBatch": ("admin", lambda w: {"id": w.corrected.batch}),
+    "CorrectionBatches": ("auditor", lambda w: {"evaluationVersionId": w.version_id}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
     "ActivityVerify": ("auditor", lambda _w: {}),

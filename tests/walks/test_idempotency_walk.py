@@ -71,6 +71,8 @@ OTHER: dict[str, Change | None] = {
     "RoomProctorsRemove": lambda given: given | {"userIds": given["userIds"] * 2},
     "RoomCandidatesAssign": lambda given: given | {"userIds": given["userIds"] * 2},
     "RoomSessionsMove": lambda given: given | {"sessions": given["sessions"] * 2},
+    "CorrectionApply": lambda given: given | {"reason": "Another."},
+    "CorrectionUndo": lambda given: given | {"reason": "Another."},
     "ReviewClaim": None,
     "ReviewClaimNext": lambda given: given | {"filter": {}},
     "ReviewRelease": lambda given: given | {"reason": "Another."},

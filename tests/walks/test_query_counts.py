@@ -245,6 +245,35 @@ async def test_the_mails_of_a_monitor(live: Live, crowd: dict[int, str]):
     assert few == many, statements
 
 
+async def test_corrections_and_their_scores(live: Live, crowd: dict[int, str]):
+    text = """query ($v: ID!, $n: Int!) { correctionBatches(evaluationVersionId: $v, first: $n) { totalCount nodes {
+        id isInForce createdBy { displayName } evaluationVersion { id } undoes { id } undoneBy { id }
+        lines { kind key { explanation } questionVersion { id } }
+        scores(first: 3) { totalCount nodes { before { percent } after { number correctionBatch { id } }
+          submission { id candidate { email } } } } } } }"""
+    version = await correct(live, crowd[FEW])
+    (few, _, _), (many, rows, statements) = [
+        await count(live, text, {"v": version, "n": n}, "admin") for n in (FEW, MANY)
+    ]
+    assert rows == MANY
+    assert few == many, statements
+
+
+async def correct(live: Live, assignment: str) -> str:
+    """Void a question and take that back, forty batches in all; returns the evaluation version."""
+    (one,) = (await live.ask("Submissions", {"filter": {"assignmentId": assignment}, "first": 1}, role="admin"))[
+        "submissions"
+    ]["nodes"]
+    shown = (await live.ask("Submission", {"id": one["id"]}, role="admin"))["submission"]
+    version = shown["evaluationVersion"]["id"]
+    lines = [{"questionVersionId": shown["items"][0]["questionVersion"]["id"], "change": {"void": "FULL"}}]
+    given = {"evaluationVersionId": version, "lines": lines, "reason": "Unclear."}
+    for _ in range(MANY // 2):
+        batch = (await live.do("CorrectionApply", given, role="manager"))["batch"]
+        await live.do("CorrectionUndo", {"id": batch["id"], "reason": "Clear."}, role="manager")
+    return version
+
+
 async def test_what_changed_in_the_monitor(live: Live, crowd: dict[int, str]):
     few, many = [
         await count(
