@@ -44,6 +44,7 @@ class Capability(StrEnum):
     REVIEWS_ADJUDICATE = "reviews.adjudicate"
     REVIEWS_UNBLIND = "reviews.unblind"
     REVIEWS_CONFIGURE = "reviews.configure"
+    RESULTS_RELEASE = "results.release"
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
     SCORES_CORRECT = "scores.correct"
@@ -88,6 +89,7 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, and reopen one, with a reason.",
     Capability.REVIEWS_ADJUDICATE: "Decide between two reviewers who do not agree.",
     Capability.REVIEWS_UNBLIND: "See the marks of others while a second opinion is still to be given blindly.",
+    Capability.RESULTS_RELEASE: "Keep results back from candidates, and release them.",
     Capability.REVIEWS_CONFIGURE: "Set the rules of reviews: leases, second opinions, samples and agreement.",
     Capability.SCORES_CORRECT: "Void questions, correct keys and points, and have the scores follow; and undo it.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",

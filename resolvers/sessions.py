@@ -12,11 +12,11 @@ from dataloaders import submissions as submission_loaders
 from models.capabilities import Capability
 from models.sessions import Answer as AnswerRow
 from models.sessions import DeliverySession, SessionPaper
-from models.submissions import ScoreVersion, Submission
+from models.submissions import Submission
 from resolvers import lockdown
 from resolvers.access import candidate, requires
 from resolvers.context import Context
-from services import sessions, sessions_expiry, submissions
+from services import sessions, sessions_expiry
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
 from services.refusals import LockdownRequired, Unauthenticated
@@ -89,7 +89,7 @@ async def submissions_of(context: Context, session_ids: Sequence[UUID]) -> list[
 @candidate
 async def my_session(context: Context) -> DeliverySession | None:
     """Return the session of the candidate's token."""
-    return await context.loaders.of(loaders.by_id).load(_own_id(context))
+    return await context.loaders.of(loaders.by_id).load(own_id(context))
 
 
 async def paper(context: Context, session: DeliverySession) -> SessionPaper | None:
@@ -102,21 +102,10 @@ async def answers(context: Context, session_id: UUID) -> list[AnswerRow]:
     return await context.loaders.of(loaders.answers).load(session_id)
 
 
-async def result(context: Context, session: DeliverySession) -> ScoreVersion | None:
-    """Return the score that counts, for a candidate whose policy shows it; None before anything was handed in.
-
-    The database hides scores from a candidate's token, so this one read is elevated: for the id in the token.
-    """
-    if session.id != _own_id(context) or await _handed_in(context, session.id) is None:
-        return None
-    async with context.house.office.snapshot(context.viewer.elevated()) as work:
-        return await submissions.score_of_session(work, session.id)
-
-
 @candidate
 async def session_start(context: Context, key: str | None) -> DeliverySession:
     """Start the clock of the candidate's session, with rights that reach the ledger; the session is the token's."""
-    session_id = _own_id(context)
+    session_id = own_id(context)
 
     async def act(work: Work) -> Answer:
         return await sessions.start(work, session_id)
@@ -153,7 +142,7 @@ async def session_events_record(context: Context, batch_id: str, events: Sequenc
 @candidate
 async def session_submit(context: Context, key: str | None) -> DeliverySession:
     """Hand in, with rights that reach the keys; the session is the token's, whatever the input says."""
-    session_id = _own_id(context)
+    session_id = own_id(context)
 
     async def act(work: Work) -> Answer:
         return await sessions_expiry.submit(work, session_id)
@@ -162,11 +151,8 @@ async def session_submit(context: Context, key: str | None) -> DeliverySession:
     return await of_event(context, session_id)
 
 
-def _own_id(context: Context) -> UUID:
+def own_id(context: Context) -> UUID:
+    """Return the session that a candidate's token stands for; refuse any other token."""
     if context.viewer.session_id is None:
         raise Unauthenticated("This needs a candidate's session token.")
     return context.viewer.session_id
-
-
-async def _handed_in(context: Context, session_id: UUID) -> Submission | None:
-    return await context.loaders.of(submission_loaders.by_session).load(session_id)

@@ -18,6 +18,7 @@ from resolvers import (
     lockdown,
     messages,
     public_links,
+    results,
     schedules,
     sessions,
 )
@@ -40,6 +41,7 @@ from schema.lockdown import AssignmentLockdown
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
+from schema.results_shown import ResultRelease
 from schema.shown import enum_from, id_from, read_from, show
 from services.assignments import AssignmentOrder
 from services.assignments import Filter as Wanted
@@ -259,6 +261,15 @@ class Assignment(Node):
     async def groups(self, info: Info) -> list[Group]:
         """Show the groups."""
         return [Group.of(row) for row in await assignments.groups(info.context, self.row.id)]
+
+    @ask(
+        results.of_assignment,
+        "What was decided last on telling its results to candidates; null: they are told at once.",
+    )
+    async def result_release(self, info: Info) -> ResultRelease | None:
+        """Show the decision."""
+        row = await results.of_assignment(info.context, self.row.id)
+        return row and ResultRelease.of(row)
 
     @ask(public_links.of_assignment, "Its public links, oldest first, with the address of each.")
     async def public_links(self, info: Info) -> list[Annotated["PublicLink", strawberry.lazy("schema.public_links")]]:

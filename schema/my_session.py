@@ -11,11 +11,11 @@ import strawberry
 
 from models.sessions import Answer as AnswerRow
 from models.sessions import DeliverySession, SessionEvent, SessionPaper, SessionState
-from models.submissions import Outcome, ScoreVersion
-from resolvers import lockdown, sessions, sessions_acts
+from resolvers import lockdown, results, sessions, sessions_acts
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, act, ask, says, told
 from schema.lockdown import MyLockdown
+from schema.my_result import MyInquiry, MyResult
 from schema.nodes import global_id, local_id
 from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
@@ -25,6 +25,7 @@ from services import markdown, sessions_status
 from services import policy as policies
 from services.content_kinds import QuestionKind
 from services.policy import FeedbackMode, Policy, bounded
+from services.results import ResultState
 from services.sessions_answers import Saved
 from services.sessions_events import LARGEST_BATCH, Reported, ReportedKind
 from services.sessions_sheet import StoredAnswer
@@ -145,28 +146,6 @@ class MyPolicy:
         )
 
 
-@strawberry.type(description="As much of the result as the session's policy tells the candidate.")
-class MyResult:
-    """A result."""
-
-    outcome: Outcome = told("Passed, failed, or pending while a person still has to judge something.")
-    percent: Decimal | None = told("Share of the points, 0 to 100 with two decimals; null while pending or not told.")
-    points: Decimal | None = told("Points reached, up to four decimals; null while pending or not told.")
-    max_points: Decimal | None = told("Points that could be reached; null when not told.")
-
-    @classmethod
-    def of(cls, score: ScoreVersion, mode: FeedbackMode) -> "MyResult":
-        """Show what the mode allows of a score."""
-        told_score = mode is FeedbackMode.SCORE
-        settled = told_score and score.outcome != Outcome.PENDING
-        return cls(
-            outcome=Outcome(score.outcome),
-            percent=score.percent if settled else None,
-            points=score.points if settled else None,
-            max_points=score.max_points if told_score else None,
-        )
-
-
 @strawberry.type(description="The session of the candidate's token.")
 class MySession:
     """The candidate's session."""
@@ -235,14 +214,34 @@ class MySession:
         """Show the messages."""
         return [MyMessage.of(row) for row in await sessions_acts.my_messages(info.context, self.row.id)]
 
-    @strawberry.field(description="The result; null before something was handed in, and when nothing is to be told.")
+    @strawberry.field(description="How much can be known of the result now.")
+    async def result_state(self, info: Info) -> ResultState:
+        """Tell the state."""
+        return (await results.told(info.context, self.row)).state
+
+    @strawberry.field(description="When the result was or will be told; null where that is not known, or at once.")
+    async def result_from(self, info: Info) -> datetime | None:
+        """Tell the instant."""
+        return (await results.told(info.context, self.row)).since
+
+    @strawberry.field(
+        description="The result; null before something was handed in, while it is kept back, and when nothing is told."
+    )
     async def result(self, info: Info) -> MyResult | None:
         """Show the result as far as the policy allows."""
-        mode = policies.from_json(self.row.policy).feedback_mode.value
-        if mode is FeedbackMode.NONE:
-            return None
-        score = await sessions.result(info.context, self.row)
-        return score and MyResult.of(score, mode)
+        found = await results.told(info.context, self.row)
+        return MyResult.of(found, policies.from_json(self.row.policy).feedback_mode.value)
+
+    @strawberry.field(description="The regrade that was asked for; null when none was.")
+    async def inquiry(self, info: Info) -> MyInquiry | None:
+        """Show the inquiry."""
+        row = await results.my_inquiry(info.context)
+        return row and MyInquiry.of(row)
+
+    @strawberry.field(description="Until when a regrade can be asked for; null when it cannot, or was.")
+    async def inquiry_until(self, info: Info) -> datetime | None:
+        """Tell the end of the window."""
+        return await results.inquiry_until(info.context, self.row)
 
     @classmethod
     def of(cls, row: DeliverySession) -> "MySession":

@@ -21,6 +21,8 @@ closed_set(
         FeedbackMode.NONE: "Nothing but that it was handed in.",
         FeedbackMode.OUTCOME: "Passed or failed.",
         FeedbackMode.SCORE: "Passed or failed, points and percent.",
+        FeedbackMode.COMMENTS: "The same, and the points of each item with the comments of whoever judged it.",
+        FeedbackMode.ANSWERS: "The same, and the right answers.",
     },
 )
 

@@ -34,6 +34,7 @@ BOUNDARIES = (
     "Percentages at which a class begins, ascending, at most 20. Two people who put a submission into different "
     "classes do not agree. The pass mark is always one."
 )
+INQUIRY = "For how many days after the result is told the candidate may ask for a regrade, once: 0 (never) to 365."
 BY = "How one mark is made of two that agree."
 
 
@@ -53,6 +54,7 @@ class ReviewPolicy:
     tolerance_percent: Decimal = told(TOLERANCE)
     boundaries: list[Decimal] = told(BOUNDARIES)
     agreed_by: AgreedBy = told(BY)
+    inquiry_days: int = told(INQUIRY)
     set_at: datetime | None = told("When they were set; null while Evalium's own hold.")
     reason: str | None = told("Why they were set; null while Evalium's own hold.")
 
@@ -80,6 +82,7 @@ class ReviewPolicy:
             tolerance_percent=policy.tolerance_percent,
             boundaries=list(policy.boundaries),
             agreed_by=policy.agreed_by,
+            inquiry_days=policy.inquiry_days,
             set_at=None if row is None else row.created_at,
             reason=None if row is None else row.reason,
         )
@@ -99,6 +102,7 @@ class ReviewRulesInput:
     tolerance_percent: Decimal = told(TOLERANCE, default=Decimal(5))
     boundaries: list[Decimal] = strawberry.field(description=BOUNDARIES, default_factory=list)
     agreed_by: AgreedBy = told(BY, default=AgreedBy.AVERAGE)
+    inquiry_days: int = told(INQUIRY, default=0)
 
     def plain(self) -> Policy:
         """Return the rules; refuse what is out of bounds."""

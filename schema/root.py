@@ -38,6 +38,7 @@ from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
+from schema.results import ResultsMutation
 from schema.reviews_acts import ReviewsMutation
 from schema.reviews_decisions import ReviewsDecisionsMutation
 from schema.reviews_policy import ReviewsPolicyMutation, ReviewsPolicyQuery
@@ -125,6 +126,7 @@ Mutation = merge_types(
         MySessionMutation,
         ReviewsMutation,
         ReviewsDecisionsMutation,
+        ResultsMutation,
         ReviewsPolicyMutation,
         CorrectionsMutation,
         RoomsMutation,

@@ -12,7 +12,7 @@ from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
-from resolvers import activity, assignments, authoring, corrections, identity, reviews, submissions
+from resolvers import activity, assignments, authoring, corrections, identity, results, reviews, submissions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
@@ -22,6 +22,7 @@ from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.responses import Response
+from schema.results_shown import Inquiry, ResultRelease
 from schema.shown import enum_from, id_from, read_from, show
 from services.paging import PageRequest
 from services.submissions import Filter, SortedBy, SubmissionOrder
@@ -162,6 +163,16 @@ async def _candidates(context: Context, shown: Sequence["Submission"]) -> list[U
     return [person and User.of(person) for person in people]
 
 
+async def _releases(context: Context, shown: Sequence["Submission"]) -> list[ResultRelease | None]:
+    found = await results.of_submissions(context, [one.row.id for one in shown])
+    return [row and ResultRelease.of(row) for row in found]
+
+
+async def _inquiries(context: Context, shown: Sequence["Submission"]) -> list[Inquiry | None]:
+    found = await results.inquiry(context, [one.row.id for one in shown])
+    return [row and Inquiry.of(row) for row in found]
+
+
 @read_from(id=id_from("Submission"), uuid="row.id", cause=enum_from(SubmissionCause, "row.cause"))
 @strawberry.type(description="What one session handed in. Only further scores are ever added to it.")
 class Submission(Node):
@@ -225,6 +236,18 @@ class Submission(Node):
     async def score_versions(self, info: Info) -> list[ScoreVersion]:
         """Show the history of scores."""
         return [ScoreVersion.of(row) for row in await submissions.score_versions(info.context, self.row.id)]
+
+    @strawberry.field(description="What decides whether the candidate is told the result; null: it is told at once.")
+    @together(_releases)
+    async def result_release(self, info: Info) -> ResultRelease | None:
+        """Show the decision."""
+        return await alone(_releases, info, self)
+
+    @strawberry.field(description="The regrade that the candidate asked for; null when none was.")
+    @together(_inquiries)
+    async def inquiry(self, info: Info) -> Inquiry | None:
+        """Show the inquiry."""
+        return await alone(_inquiries, info, self)
 
     @ask(reviews.of_submissions, "Its reviews by people, the first one first; empty when it was scored by rule alone.")
     async def reviews(self, info: Info) -> list[Annotated["ReviewTask", strawberry.lazy("schema.reviews")]]:

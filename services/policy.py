@@ -40,11 +40,23 @@ UNLIMITED = Unlimited.UNLIMITED
 
 
 class FeedbackMode(ClosedSet):
-    """What a candidate is told after handing in, from nothing to points; right answers are never part of it."""
+    """What a candidate is told after handing in, from nothing to the right answers; each tells all before it, too."""
 
     NONE = "none"
     OUTCOME = "outcome"
     SCORE = "score"
+    COMMENTS = "comments"
+    ANSWERS = "answers"
+
+    @property
+    def tells_points(self) -> bool:
+        """Whether points and percent are told."""
+        return self in (FeedbackMode.SCORE, FeedbackMode.COMMENTS, FeedbackMode.ANSWERS)
+
+    @property
+    def tells_items(self) -> bool:
+        """Whether each item's points and comments are told."""
+        return self in (FeedbackMode.COMMENTS, FeedbackMode.ANSWERS)
 
 
 class SourceKind(StrEnum):

@@ -50,7 +50,7 @@ def reviewer(work: Work) -> UUID:
 async def hold(work: Work, task_id: UUID) -> Held:
     """Wait until nobody else acts on a task, and return it as it is now; before the first write."""
     await work.lock(lock_name(work.viewer.tenant_id, task_id))
-    return await _held(work, task_id)
+    return await held(work, task_id)
 
 
 async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
@@ -60,7 +60,7 @@ async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
         raise NotFound("ReviewTask", task_id)
     stratum = f"review-sample/{work.viewer.tenant_id}/{reviewer(work)}"
     submission = await scores.hold(work, submission_id, lock_name(work.viewer.tenant_id, task_id), stratum)
-    return await _held(work, task_id), submission
+    return await held(work, task_id), submission
 
 
 def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
@@ -102,7 +102,8 @@ async def held_of(work: Work, task: ReviewTask) -> Held:
     return Held(task, claim, await work.now(), rules)
 
 
-async def _held(work: Work, task_id: UUID) -> Held:
+async def held(work: Work, task_id: UUID) -> Held:
+    """Return a task as it is now, whose lock is held; its row is kept from changing."""
     wanted = select(ReviewTask).where(ReviewTask.id == task_id).with_for_update()
     task = (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
     if task is None:

@@ -45,6 +45,8 @@ Boundaries = Annotated[
 class Policy(Part):
     """The rules. Percentages are of what is to be had; `second_near` is in points of the submission's percentage.
 
+    In the `inquiry_days` after the result is told the candidate may ask for a regrade; with 0 never.
+
     Without any of the `second_…` and `sample_…` rules a second person is asked only when a reviewer wants one.
     """
 
@@ -58,6 +60,7 @@ class Policy(Part):
     tolerance_percent: Percent = Decimal(5)
     boundaries: Boundaries = ()
     agreed_by: AgreedBy = AgreedBy.AVERAGE
+    inquiry_days: Annotated[StrictInt, Field(ge=0, le=365)] = 0
 
     @property
     def lease(self) -> timedelta:

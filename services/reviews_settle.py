@@ -24,7 +24,15 @@ from models.reviews import (
 )
 from models.sessions import DeliverySession
 from models.submissions import ItemState, ScoreCause, ScoreVersion, Submission, SubmissionItem
-from services import corrections_lines, reviews_agreement, reviews_claims, reviews_events, scores, scoring
+from services import (
+    corrections_lines,
+    inquiries_answer,
+    reviews_agreement,
+    reviews_claims,
+    reviews_events,
+    scores,
+    scoring,
+)
 from services.content_kinds import JudgedKey
 from services.reviews_agreement import Pair
 from services.reviews_hold import Held
@@ -135,6 +143,7 @@ async def count(work: Work, held: Held, submission: Submission, found: Sheet) ->
     await reviews_claims.let_go(work, held)
     payload = {"outcome": change.total.outcome, "percent": str(change.total.percent)}
     await reviews_events.append(work, task, ReviewEventKind.FINALISED, at=held.now, payload=payload)
+    await inquiries_answer.answer(work, held, change, found.last)
 
 
 async def end_unmarked(work: Work, held: Held) -> None:

@@ -85,6 +85,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.SCHEDULES_MANAGE,
             C.ROOMS_MANAGE,
             C.REVIEWS_CONFIGURE,
+            C.RESULTS_RELEASE,
             C.SCORES_CORRECT,
         },
     ),

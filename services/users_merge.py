@@ -70,6 +70,8 @@ AUTHORED = (
     "review_marks",
     "review_findings",
     "review_policies",
+    "result_holds",
+    "inquiries",
     "rooms",
 )
 """Tables whose references say who did something, which stays as it was said."""

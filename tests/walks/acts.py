@@ -112,6 +112,12 @@ OBSERVED: dict[str, tuple[str, Build]] = {
     ),
 }
 
+RESULTS: dict[str, tuple[str, Build]] = {
+    "ResultsHold": ("manager", lambda w: {"assignmentId": w.assignment, "reason": "The board meets."}),
+    "ResultsRelease": ("manager", lambda w: {"assignmentId": w.assignment, "reason": "It met."}),
+    "InquiryOpen": ("candidate: told", lambda _w: {"reason": "My facts are right."}),
+}
+
 ROOMS: dict[str, tuple[str, Build]] = {
     "RoomCreate": ("manager", lambda _w: {"name": name(), "capacity": 30}),
     "RoomUpdate": ("manager", lambda w: {"id": w.rooms.room, "name": name()}),
@@ -128,6 +134,7 @@ ROOMS: dict[str, tuple[str, Build]] = {
 MUTATIONS: dict[str, tuple[str, Build]] = {
     **REVIEWS,
     **OBSERVED,
+    **RESULTS,
     **ROOMS,
     "QuestionCreate": ("author", lambda _w: question_given()),
     "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),
@@ -302,5 +309,6 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
 async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
     own["candidate: locked"] = world.locked.token
+    own["candidate: told"] = world.reviews.asker
     own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)

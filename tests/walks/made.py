@@ -126,6 +126,8 @@ class Reviewed:
     in_hand: tuple[str, int]
     item: str
     other_item: str
+    asker: str
+    """A candidate who may ask for a regrade."""
 
 
 async def make_reviews(live: Live) -> Reviewed:
@@ -134,7 +136,11 @@ async def make_reviews(live: Live) -> Reviewed:
     tasks = [one["id"] for one in await essays.queue(live, assignment)]
     held = {task: (await live.do("ReviewClaim", {"id": task}, role="assessor"))["fence"] for task in tasks[1:4]}
     item, other = [one["item"]["id"] for one in await essays.items(live, tasks[3])]
-    return Reviewed(assignment, tasks[0], (tasks[1], held[tasks[1]]), tasks[2], (tasks[3], held[tasks[3]]), item, other)
+    to_ask, (asker,) = await essays.hand_in(live, await essays.publish_under(live, inquiryDays=14), 1)
+    (done,) = [one["id"] for one in await essays.queue(live, to_ask)]
+    await essays.mark(live, await live.token("assessor"), done, "some", "5")
+    released, in_hand = [(task, held[task]) for task in (tasks[1], tasks[3])]
+    return Reviewed(assignment, tasks[0], released, tasks[2], in_hand, item, other, asker)
 
 
 @dataclass

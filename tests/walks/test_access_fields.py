@@ -44,6 +44,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 async def ids(live: Live) -> dict[str, str]:
     """One object of each kind, with something below it."""
     world = await made.make_world(live)
+    await live.do("ResultsRelease", {"assignmentId": world.assignment, "reason": "It met."}, role="manager")
     text = """query ($r: ID!, $v: ID!, $a: ID!) {
         reviewTask(id: $r) { submission { id items { id } } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
         evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""

@@ -50,6 +50,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Rooms": ("auditor", lambda _w: {}),
     "RoomEvents": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "ReviewTask": ("assessor", lambda w: {"id": w.reviews.to_claim}),
+    "SubmissionResult": ("auditor", lambda w: {"id": w.submission_id}),
     "ReviewPolicy": ("auditor", lambda w: {"evaluationId": w.evaluation_id}),
     "ReviewTasks": ("auditor", lambda w: {"filter": {"assignmentId": w.reviews.assignment}}),
     "CorrectionPreview": (
@@ -80,6 +81,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
         lambda w: {"userId": w.people.kept, "capability": "users.read", "objectId": w.people.unit},
     ),
     "MySession": ("candidate: busy", lambda _w: {}),
+    "MyResult": ("candidate: told", lambda _w: {}),
     "Message": ("admin", lambda w: {"id": w.message}),
     "Messages": ("manager", lambda _w: {"filter": {"template": "INVITATION"}}),
     "MailTemplates": ("auditor", lambda _w: {}),

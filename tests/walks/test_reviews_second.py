@@ -34,17 +34,6 @@ async def waiting(live: Live, people: int = 1, **rules: Any) -> list[dict[str, A
     return await essays.queue(live, assignment)
 
 
-async def mark(live: Live, token: str, task: str, *points: str) -> dict[str, Any]:
-    """Claim a review and make both marks final; returns the review as it is then."""
-    claimed = await live.do("ReviewClaim", {"id": task}, token=token)
-    for item, given in zip(await essays.items(live, task, token=token), points, strict=True):
-        levels = [{"criterion": "facts", "level": given}, {"criterion": "style", "level": "good"}]
-        worth = {"levels": levels} if item["rubric"] else {"points": given}
-        place = {"taskId": task, "itemId": item["item"]["id"], "fence": claimed["fence"]}
-        done = await live.do("GradeFinalise", {**place, **worth, "rationale": f"It is {given}."}, token=token)
-    return done["task"]
-
-
 async def shown(live: Live, task: str, token: str) -> dict[str, Any]:
     return (await live.ask("ReviewTask", {"id": task}, token=token))["reviewTask"]
 
@@ -62,7 +51,7 @@ async def test_a_reviewer_wants_one_and_both_agree(live: Live, panel: Panel):
     given = {"taskId": task, "fence": claimed["fence"], "reason": "I know the candidate."}
     asked = await live.do("ReviewSecondOpinionAsk", given, token=panel.ann)
     assert asked["task"]["secondOpinionReasons"] == ["MANUAL"]
-    done = await mark(live, panel.ann, task, "some", "7.5")
+    done = await essays.mark(live, panel.ann, task, "some", "7.5")
     assert (done["state"], done["pendingCount"]) == ("REQUIRES_SECOND_OPINION", 2)
     score = done["submission"]["latestScore"]
     assert (score["number"], score["outcome"]) == (1, "PENDING")
@@ -79,7 +68,7 @@ async def test_a_reviewer_wants_one_and_both_agree(live: Live, panel: Panel):
     assert [len(one["grades"]) for one in mine["items"]] == [1, 1]
     assert [len(one["grades"]) for one in (await shown(live, task, panel.admin))["items"]] == [1, 1]
 
-    done = await mark(live, panel.ben, task, "some", "8")
+    done = await essays.mark(live, panel.ben, task, "some", "8")
     score = done["submission"]["latestScore"]
     assert (done["state"], score["number"], score["outcome"]) == ("FINALISED", 2, "PASSED")
     assert Decimal(score["points"]) == Decimal("7.5") + Decimal("7.75")
@@ -92,42 +81,42 @@ async def test_a_reviewer_wants_one_and_both_agree(live: Live, panel: Panel):
 
 async def test_two_who_do_not_agree_are_decided_by_a_third(live: Live, panel: Panel):
     (task,) = [one["id"] for one in await waiting(live, secondNear="100", tolerancePercent="10")]
-    done = await mark(live, panel.ann, task, "all", "9")
+    done = await essays.mark(live, panel.ann, task, "all", "9")
     assert (done["state"], done["secondOpinionReasons"]) == ("REQUIRES_SECOND_OPINION", ["NEAR_BOUNDARY"])
-    done = await mark(live, panel.ben, task, "all", "5")
+    done = await essays.mark(live, panel.ben, task, "all", "5")
     assert (done["state"], done["submission"]["latestScore"]["outcome"]) == ("REQUIRES_ADJUDICATION", "PENDING")
     given = {"input": {"id": task, "idempotencyKey": key()}}
     data = await live.post(document("ReviewClaim"), given, panel.ben)
     assert [one["extensions"]["code"] for one in data["errors"]] == ["FORBIDDEN"]
     actions = {one["action"]: one for one in (await shown(live, task, panel.ben))["availableActions"]}
     assert actions["CLAIM"]["enabled"] is False
-    done = await mark(live, panel.admin, task, "all", "6")
+    done = await essays.mark(live, panel.admin, task, "all", "6")
     assert (done["state"], Decimal(done["submission"]["latestScore"]["points"])) == ("FINALISED", Decimal(16))
 
 
 async def test_marks_within_the_tolerance_on_two_sides_of_the_pass_mark_are_no_agreement(live: Live, panel: Panel):
     (task,) = [one["id"] for one in await waiting(live, secondNear="5", tolerancePercent="50")]
-    done = await mark(live, panel.ann, task, "some", "4.49")
+    done = await essays.mark(live, panel.ann, task, "some", "4.49")
     assert done["state"] == "REQUIRES_SECOND_OPINION"
-    assert (await mark(live, panel.ben, task, "some", "4.5"))["state"] == "REQUIRES_ADJUDICATION"
+    assert (await essays.mark(live, panel.ben, task, "some", "4.5"))["state"] == "REQUIRES_ADJUDICATION"
 
 
 async def test_the_highest_counts_where_the_rules_say_so(live: Live, panel: Panel):
     rules = {"samplePercent": 100, "agreedBy": "HIGHEST", "isBlind": False}
     (task,) = [one["id"] for one in await waiting(live, **rules)]
-    done = await mark(live, panel.ann, task, "all", "7")
+    done = await essays.mark(live, panel.ann, task, "all", "7")
     assert done["secondOpinionReasons"] == ["SAMPLE"]
     assert [len(one["grades"]) for one in (await shown(live, task, panel.ben))["items"]] == [1, 1]
-    done = await mark(live, panel.ben, task, "all", "7.5")
+    done = await essays.mark(live, panel.ben, task, "all", "7.5")
     assert Decimal(done["submission"]["latestScore"]["points"]) == Decimal("17.5")
 
 
 async def test_of_every_marker_the_first_and_then_a_share_are_marked_twice(live: Live, panel: Panel):
     tasks = [one["id"] for one in await waiting(live, 6, sampleAtLeast=1, samplePercent=50)]
-    states = [(await mark(live, panel.ann, task, "all", "9"))["state"] for task in tasks[:5]]
+    states = [(await essays.mark(live, panel.ann, task, "all", "9"))["state"] for task in tasks[:5]]
     assert states[0] == "REQUIRES_SECOND_OPINION"
     assert [states[2:4].count("REQUIRES_SECOND_OPINION")] == [1]
-    assert (await mark(live, panel.ben, tasks[5], "all", "9"))["state"] == "REQUIRES_SECOND_OPINION"
+    assert (await essays.mark(live, panel.ben, tasks[5], "all", "9"))["state"] == "REQUIRES_SECOND_OPINION"
 
 
 async def test_rules_are_checked_kept_and_hold_for_what_comes_later(live: Live):
