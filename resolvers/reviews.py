@@ -64,6 +64,11 @@ async def of_submissions(context: Context, submission_ids: Sequence[UUID]) -> li
     return await context.loaders.of(loaders.of_submission).load_many(submission_ids)
 
 
+async def tasks(context: Context, task_ids: Sequence[UUID]) -> list[ReviewTask | None]:
+    """Return reviews that the viewer may see, in order."""
+    return await context.loaders.of(loaders.by_id).load_many(task_ids)
+
+
 async def claims(context: Context, task_ids: Sequence[UUID]) -> list[ReviewClaim | None]:
     """Return who has or had reviews in hand, in order."""
     return await context.loaders.of(loaders.claim).load_many(task_ids)

@@ -122,7 +122,7 @@ class Source:
             async with AsyncExitStack() as opened:
                 work = await opened.enter_async_context(self._office.snapshot(self._scope))
                 shown: streams.Shown | None = None
-                if self._is_sure and self._is_asked:
+                if self._is_sure and self._is_asked and self._stream.is_of_sessions:
                     page, shown = await streams.events_shown(work, self._stream, position, limit)
                 else:
                     page = await self._page(work, position, limit)

@@ -11,7 +11,6 @@ from strawberry.scalars import JSON
 from models.reviews import ReviewDraft, ReviewMark
 from models.reviews import ReviewEvent as EventRow
 from models.reviews import ReviewTask as TaskRow
-from models.reviews_findings import ReviewFinding as FindingRow
 from resolvers import assignments, authoring, identity, reviews, submissions
 from resolvers.context import Context
 from schema.access import Info, alone, ask, told
@@ -20,8 +19,6 @@ from schema.nodes import Node, global_id
 from schema.plans import together
 from schema.question_keys import Rubric
 from schema.reviews_enums import (
-    FindingSeverity,
-    FindingState,
     MarkRole,
     ReviewAction,
     ReviewDecision,
@@ -29,6 +26,7 @@ from schema.reviews_enums import (
     SecondOpinionReason,
     ShownState,
 )
+from schema.reviews_findings import ReviewFinding
 from services import reviews_queue
 from services.reviews_actions import Available
 from services.reviews_turns import turn_of
@@ -117,15 +115,27 @@ class Grade:
         )
 
 
+async def _tasks(context: Context, shown: Sequence["ReviewEvent"]) -> list["ReviewTask | None"]:
+    found = await reviews.tasks(context, [one.row.task_id for one in shown])
+    return [row and ReviewTask.of(row) for row in found]
+
+
 @strawberry.type(description="Something that happened to a review. Rows are never changed or removed.")
 class ReviewEvent:
     """An event."""
 
     row: strawberry.Private[EventRow]
+    id: strawberry.ID = told("Global id of the event; a stream never gives the same one twice.")
     kind: ReviewEventKind = told("What happened.")
     at: datetime = told("When, by the database's clock.")
     reason: str | None = told("Why, where a person said it.")
     facts: JSON = told("What else belongs to it, such as the fence of a claim.")
+
+    @strawberry.field(description="The review that it happened to, as it is now.")
+    @together(_tasks)
+    async def task(self, info: Info) -> Annotated["ReviewTask", strawberry.lazy("schema.reviews")] | None:
+        """Show the review."""
+        return await alone(_tasks, info, self)
 
     @strawberry.field(description="Who did it; null when Evalium itself did.")
     async def actor(self, info: Info) -> User | None:
@@ -136,7 +146,14 @@ class ReviewEvent:
     @classmethod
     def of(cls, row: EventRow) -> "ReviewEvent":
         """Show an event."""
-        return cls(row=row, kind=ReviewEventKind(row.kind), at=row.at, reason=row.reason, facts=JSON(row.payload))
+        return cls(
+            row=row,
+            id=global_id("ReviewEvent", row.id),
+            kind=ReviewEventKind(row.kind),
+            at=row.at,
+            reason=row.reason,
+            facts=JSON(row.payload),
+        )
 
 
 @strawberry.type(description="Something that can be done with a review, or why it cannot.")
@@ -151,50 +168,6 @@ class ReviewAvailableAction:
     def of(cls, one: Available) -> "ReviewAvailableAction":
         """Show an action."""
         return cls(action=one.action, enabled=one.enabled, reason=one.reason)
-
-
-@strawberry.type(description="What a reviewer objects to in what was observed.")
-class ReviewFinding:
-    """A finding."""
-
-    row: strawberry.Private[FindingRow]
-    id: strawberry.ID = told("Global id, for `findingResolve` and `findingWaive`.")
-    item_id: strawberry.ID | None = told("Global id of the item that it is about; null when it is about the whole.")
-    severity: FindingSeverity = told("How grave it is.")
-    state: FindingState = told("What became of it.")
-    text: str = told("What is wrong.")
-    raised_at: datetime = told("When it was raised.")
-    closed_at: datetime | None = told("When it was closed; null while it is open.")
-    closing_reason: str | None = told("Why it was closed; null while it is open.")
-
-    @strawberry.field(description="Who raised it.")
-    async def raised_by(self, info: Info) -> User | None:
-        """Show who raised it."""
-        person = await identity.person(info.context, self.row.raised_by)
-        return person and User.of(person)
-
-    @strawberry.field(description="Who closed it; null while it is open.")
-    async def closed_by(self, info: Info) -> User | None:
-        """Show who closed it."""
-        who = self.row.closed_by
-        person = None if who is None else await identity.person(info.context, who)
-        return person and User.of(person)
-
-    @classmethod
-    def of(cls, row: FindingRow) -> "ReviewFinding":
-        """Show a finding."""
-        item = row.submission_item_id
-        return cls(
-            row=row,
-            id=global_id("ReviewFinding", row.id),
-            item_id=None if item is None else global_id("SubmissionItem", item),
-            severity=FindingSeverity(row.severity),
-            state=FindingState(row.state),
-            text=row.text,
-            raised_at=row.created_at,
-            closed_at=row.closed_at,
-            closing_reason=row.closing_reason,
-        )
 
 
 @strawberry.type(description="An item that a person judges: what was handed in, what it is judged by, and the marks.")

@@ -43,6 +43,7 @@ from schema.reviews_acts import ReviewsMutation
 from schema.reviews_decisions import ReviewsDecisionsMutation
 from schema.reviews_policy import ReviewsPolicyMutation, ReviewsPolicyQuery
 from schema.reviews_queue import ReviewsQuery
+from schema.reviews_stream import ReviewsStreamQuery, ReviewsStreamSubscription
 from schema.roles import RolesQuery
 from schema.roles_acts import RolesMutation
 from schema.rooms import RoomsQuery, RoomsSubscription
@@ -89,6 +90,7 @@ Query = merge_types(
         SubmissionsQuery,
         ReviewsQuery,
         ReviewsPolicyQuery,
+        ReviewsStreamQuery,
         CorrectionsQuery,
         RoomsQuery,
         LiveSessionsQuery,
@@ -139,7 +141,14 @@ Mutation = merge_types(
     ),
 )
 Subscription = merge_types(
-    "Subscription", (StreamsSubscription, MySessionSubscription, RoomsSubscription, LiveSessionsSubscription)
+    "Subscription",
+    (
+        StreamsSubscription,
+        MySessionSubscription,
+        RoomsSubscription,
+        LiveSessionsSubscription,
+        ReviewsStreamSubscription,
+    ),
 )
 
 schema = EvaliumSchema(

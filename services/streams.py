@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, Uuid, func, literal_column, select, true
@@ -16,6 +16,7 @@ from sqlalchemy import cast as sql_cast
 
 from models.assignments import Assignment
 from models.identity import User
+from models.reviews import ReviewEvent
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
 from realtime.cursors import Cursors, Position
@@ -56,18 +57,19 @@ _EVENT: Final = (
     "reason",
     "payload",
 )
+_REVIEW: Final = ("id", "xid", "task_id", "kind", "at", "actor_id", "reason", "payload")
 _HEAD: Final = 4
 _ROWS: Final = """
 with head as (
  select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
   split_part(c.next_xid, ':', 1)::bigint * 4294967296 + split_part(c.next_xid, ':', 2)::bigint as durable,
   evalium_now() as now,
-  exists (select from session_events where {where}
+  exists (select from {table} where {where}
    and xid >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint) as held
  from pg_control_checkpoint() c),
 found as (
- select id, xid, session_id, assignment_id, seq, kind, at, client_at, actor_id, reason, payload::text as payload
- from session_events
+ select {columns}::text as payload
+ from {table}
  where {where} and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
  order by xid, id limit $4)
 """
@@ -83,8 +85,19 @@ order by e.xid, e.id"""  # noqa: S608 - names of our models
 _WHERE: Final = {column: f"{column} = $1" for column in ("assignment_id", "session_id", "room_id", "org_unit_id")} | {
     "run_label": "assignment_id in (select a.id from assignments a where a.run_label = $1)"
 }
-_READ: Final = {column: _ROWS.format(where=where) + _BARE for column, where in _WHERE.items()}
-_READ_SHOWN: Final = {column: _ROWS.format(where=where) + _SHOWN for column, where in _WHERE.items()}
+
+
+def _rows(table: str, columns: Sequence[str], where: str) -> str:
+    return _ROWS.format(table=table, columns=", ".join(columns), where=where)
+
+
+_SESSIONS: Final = "session_events"
+_REVIEWS: Final = "review_events"
+_COLUMNS: Final = {_SESSIONS: _EVENT, _REVIEWS: _REVIEW}
+_READ: Final = {(_SESSIONS, column): _rows(_SESSIONS, _EVENT, where) + _BARE for column, where in _WHERE.items()} | {
+    (_REVIEWS, "org_unit_id"): _rows(_REVIEWS, _REVIEW, _WHERE["org_unit_id"]) + _BARE
+}
+_READ_SHOWN: Final = {column: _rows(_SESSIONS, _EVENT, where) + _SHOWN for column, where in _WHERE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +137,12 @@ class Stream:
     topic: Topic
     column: str
     id: UUID | str
+    table: str = _SESSIONS
+
+    @property
+    def is_of_sessions(self) -> bool:
+        """Whether it tells of sessions, whose rows can be read with the events."""
+        return self.table == _SESSIONS
 
 
 def assignment_stream(tenant_id: UUID, assignment_id: UUID) -> Stream:
@@ -163,6 +182,12 @@ def label_stream(tenant_id: UUID, org_unit_id: UUID, run_label: str) -> Stream:
     return Stream(name, topics.unit_sessions(tenant_id, org_unit_id), "run_label", run_label)
 
 
+def review_stream(tenant_id: UUID, org_unit_id: UUID) -> Stream:
+    """Everything that happens to the reviews of one org unit."""
+    topic = topics.reviews(tenant_id, org_unit_id)
+    return Stream(f"reviews/{tenant_id}/{org_unit_id}", topic, "org_unit_id", org_unit_id, _REVIEWS)
+
+
 async def require_session(work: Work, session_id: UUID) -> None:
     """Refuse a session that the viewer cannot see."""
     if await work.session.scalar(select(DeliverySession.id).where(DeliverySession.id == session_id)) is None:
@@ -177,16 +202,18 @@ async def horizon(work: Work) -> Horizon:
 
 async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
     """Return the horizon, and the position that has every final event of the stream behind it and nothing to come."""
-    row = (await _FORMS.of(stream.column, lambda: _here(stream)).fetch(work, {"stream": stream.id}))[0]
+    form = _FORMS.of(f"{stream.table}.{stream.column}", lambda: _here(stream))
+    row = (await form.fetch(work, {"stream": stream.id}))[0]
     at = Horizon(row["xmin"], row["durable"], row["unused"], row["epoch"], row["now"])
     return at, at.rest if row["xid"] is None else max(at.rest, Position(row["xid"], row["id"]))
 
 
 def _here(stream: Stream) -> Select[Any]:
+    event = SessionEvent if stream.is_of_sessions else ReviewEvent
     newest = (
-        select(SessionEvent.xid, SessionEvent.id)
-        .where(_of(stream), SessionEvent.xid < _XMIN)
-        .order_by(SessionEvent.xid.desc(), SessionEvent.id.desc())
+        select(event.xid, event.id)
+        .where(_of(stream), event.xid < _XMIN)
+        .order_by(event.xid.desc(), event.id.desc())
         .limit(1)
         .subquery("newest")
     )
@@ -198,7 +225,8 @@ def _of(stream: Stream) -> ColumnElement[bool]:
     if stream.column == "run_label":
         labelled = select(Assignment.id).where(Assignment.run_label == given("stream", Text()))
         return SessionEvent.assignment_id.in_(labelled)
-    column: ColumnElement[UUID] = getattr(SessionEvent, stream.column)
+    event = SessionEvent if stream.is_of_sessions else ReviewEvent
+    column: ColumnElement[UUID] = getattr(event, stream.column)
     return column == given("stream", Uuid())
 
 
@@ -223,12 +251,15 @@ def position_with_time(secret: bytes, stream: Stream, at: Horizon, token: str) -
     return found, issued
 
 
-async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[SessionEvent]:
+async def events(work: Work, stream: Stream, after: Position, limit: int) -> Page[Any]:
     """Read the events after a position, oldest first; when all are read, the position moves on as far as it may.
+
+    They are rows of the stream's table, with the attributes of its model.
 
     One statement tells the horizon, what is new below it, and whether there is more above.
     """
-    return _page(await work.fetch(_READ[stream.column], stream.id, after.xid, after.id, limit), after, limit)
+    records = await work.fetch(_READ[stream.table, stream.column], stream.id, after.xid, after.id, limit)
+    return _page(records, after, limit, _COLUMNS[stream.table])
 
 
 async def events_shown(work: Work, stream: Stream, after: Position, limit: int) -> tuple[Page[SessionEvent], Shown]:
@@ -243,12 +274,12 @@ async def events_shown(work: Work, stream: Stream, after: Position, limit: int) 
             sessions[session.id] = session
             person = plain.row(User, values[then:])
             people |= {person.id: person} if person.id is not None else {}  # pyright: ignore[reportUnnecessaryComparison] - likewise
-    return _page(records, after, limit), Shown(sessions, people)
+    return _page(records, after, limit, _EVENT), Shown(sessions, people)
 
 
-def _page(records: Sequence[Any], after: Position, limit: int) -> Page[SessionEvent]:
+def _page(records: Sequence[Any], after: Position, limit: int, columns: Sequence[str]) -> Page[Any]:
     xmin, durable, now, held = records[0][:_HEAD]
-    found = [_event(record) for record in records if record[_HEAD] is not None]
+    found = [_event(record, columns) for record in records if record[_HEAD] is not None]
     full = len(found) == limit
     behind = Position(found[-1].xid, found[-1].id) if found else after
     rest = Position.before(min(xmin, durable))
@@ -261,8 +292,8 @@ def _page(records: Sequence[Any], after: Position, limit: int) -> Page[SessionEv
     )
 
 
-def _event(record: Any) -> SessionEvent:
+def _event(record: Any, columns: Sequence[str]) -> Any:
     """Return one row as its model's attributes; the driver gives JSON as text."""
-    row = SimpleNamespace(**dict(zip(_EVENT, record[_HEAD:], strict=False)))
+    row = SimpleNamespace(**dict(zip(columns, record[_HEAD:], strict=False)))
     row.payload = plain.decoded(row.payload)
-    return cast("SessionEvent", row)
+    return row

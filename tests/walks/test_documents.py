@@ -48,6 +48,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "SessionDetails": ("proctor", lambda w: {"id": w.busy.session_id}),
     "Room": ("proctor", lambda w: {"id": w.rooms.room}),
     "Rooms": ("auditor", lambda _w: {}),
+    "ReviewEvents": ("auditor", lambda _w: {}),
     "RoomEvents": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "ReviewTask": ("assessor", lambda w: {"id": w.reviews.to_claim}),
     "SubmissionResult": ("auditor", lambda w: {"id": w.submission_id}),
@@ -119,6 +120,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
 
 STREAMS: dict[str, tuple[str, Build]] = {
     "LiveSessionStream": ("proctor", lambda w: {"scope": {"assignmentId": w.assignment}}),
+    "ReviewStream": ("assessor", lambda _w: {}),
     "RoomStream": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
@@ -179,10 +181,12 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
     listed = {
         "AssignmentStream": "AssignmentEvents",
         "RoomStream": "RoomEvents",
+        "ReviewStream": "ReviewEvents",
         "LiveSessionStream": "LiveSessionEvents",
     }.get(name, "SessionEvents")
-    of_it = build(world) or {"sessionId": world.busy.session_id}
-    (page,) = (await live.ask(listed, of_it | {"first": 1}, role="proctor")).values()
+    of_it = build(world) or ({} if name == "ReviewStream" else {"sessionId": world.busy.session_id})
+    reader = await live.token("assessor" if name == "ReviewStream" else "proctor")
+    (page,) = (await live.ask(listed, of_it | {"first": 1}, token=reader)).values()
     async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
         frame = await anext(frames)
     assert frame["cursor"] != page["cursor"]
