@@ -43,6 +43,9 @@ class Capability(StrEnum):
     REVIEWS_REASSIGN = "reviews.reassign"
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
+    EVIDENCE_READ = "evidence.read"
+    EVIDENCE_RECORD = "evidence.record"
+    EVIDENCE_DECIDE = "evidence.decide"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -81,6 +84,9 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.REPORTS_READ: "See the figures of cohorts: how many passed, scores and time used, never who.",
     Capability.ROOMS_PROCTOR: "See the sessions in the rooms that one is assigned to, and act on them; no others.",
     Capability.ROOMS_MANAGE: "Make rooms, assign their proctors, and put sessions and candidates into them.",
+    Capability.EVIDENCE_READ: "See the files that belong to submissions, and download them.",
+    Capability.EVIDENCE_RECORD: "Upload files to submissions, record them as evidence, and amend what was recorded.",
+    Capability.EVIDENCE_DECIDE: "Approve, reject and void evidence, and have its files verified.",
     Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -69,6 +69,8 @@ AUTHORED = (
     "review_drafts",
     "review_marks",
     "rooms",
+    "evidence_items",
+    "evidence_events",
 )
 """Tables whose references say who did something, which stays as it was said."""
 
