@@ -41,6 +41,7 @@ CANDIDATES_TYPES = {
     "MatchingContent",
     "OrderingContent",
     "EssayContent",
+    "FileUploadContent",
     "ObservationContent",
     "SessionStartPayload",
     "AnswerSavePayload",
