@@ -12,6 +12,7 @@ from resolvers import (
     assignments_issue,
     assignments_templates,
     authoring,
+    evidence,
     groups,
     identity,
     incidents,
@@ -35,6 +36,7 @@ from schema.assignments_issue import AssignmentDraft
 from schema.assignments_templates import AssignmentTemplate
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
+from schema.evidence import EvidenceItem
 from schema.identity import Group, OrgUnit, User
 from schema.incidents import Incident
 from schema.messages import Message
@@ -66,6 +68,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "AssignmentTemplate": _shown(assignments_templates.template, AssignmentTemplate.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
+    "EvidenceItem": _shown(evidence.evidence_item, EvidenceItem.of),
     "Group": _shown(groups.group, Group.of),
     "Incident": _shown(incidents.incident, Incident.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),

@@ -17,6 +17,8 @@ from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.errors import EvaliumSchema
+from schema.evidence import EvidenceQuery
+from schema.evidence_acts import EvidenceMutation
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
@@ -28,6 +30,7 @@ from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
+from schema.my_uploads import MyUploadsMutation
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
 from schema.overrides import OverridesQuery
@@ -51,6 +54,7 @@ from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
+from schema.uploads import UploadsMutation
 from schema.users import UsersQuery
 from schema.users_acts import UsersMutation
 
@@ -83,6 +87,7 @@ Query = merge_types(
         AttentionQuery,
         SubmissionsQuery,
         ReviewsQuery,
+        EvidenceQuery,
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
@@ -118,6 +123,9 @@ Mutation = merge_types(
         AttentionMutation,
         MySessionMutation,
         ReviewsMutation,
+        UploadsMutation,
+        MyUploadsMutation,
+        EvidenceMutation,
         RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,

@@ -172,7 +172,10 @@ class _File:
 
     def _finish(self) -> None:
         self.settle()
-        _part(self._path).rename(self._path)
+        try:
+            _part(self._path).rename(self._path)
+        except FileNotFoundError as error:
+            raise MissingError(self._path.name) from error
         self.is_over = True
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:

@@ -53,6 +53,10 @@ CANDIDATES_TYPES = {
     "SessionHeartbeatPayload",
     "MyRevision",
     "SessionPulse",
+    "MyUpload",
+    "MyUploadCreatePayload",
+    "UploadHeader",
+    "UploadLimitsInfo",
 }
 
 
@@ -371,6 +375,7 @@ def test_candidates_reach_their_own_types_only():
         "sessionHeartbeat",
         "sessionProbe",
         "sessionSubmit",
+        "myUploadCreate",
     )
     for name in acts:
         reachable(CORE.mutation_type.fields[name].type, seen)
