@@ -6,6 +6,7 @@ python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
+python -m bench.chaos uploads [--megabytes 500]
 """
 
 import argparse
@@ -22,7 +23,7 @@ from time import monotonic
 import httpx2
 from rich.console import Console
 
-from bench import chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
+from bench import chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site, chaos_uploads
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -210,6 +211,27 @@ async def proctors(races: int) -> bool:
     return found.illegal == found.unaccounted == found.split == 0
 
 
+async def uploads(megabytes: int) -> bool:
+    """Send a large file: memory, a cut, a killed process, a false hash, a flipped bit, and the way back."""
+    found = await chaos_uploads.trial(megabytes)
+    size, unit = found.size, chaos_uploads.MEGABYTE
+
+    def told(memory: chaos_uploads.Memory) -> str:
+        before, peak, growth = [one / unit for one in (memory.before, memory.peak, memory.growth)]
+        return f"memory {before:.0f} MB before, {peak:.0f} MB at most, {growth:.1f} MB more"
+
+    rate = size / unit / found.seconds
+    _say(f"sent {size / unit:.0f} MB in {found.seconds:.1f} s, {rate:.0f} MB/s: {told(found.sending)}")
+    _say(
+        f"cut after {found.cut_at} bytes, {found.resumed_from} had arrived; the rest took {found.resumed_seconds:.1f} s"
+    )
+    _say(f"process killed, {found.killed_from} bytes had arrived; the rest took {found.killed_seconds:.1f} s")
+    _say(f"a false hash: {found.refused}, {found.left} bytes kept")
+    _say(f"verified: {found.verified}; a bit flipped on the disk: {found.flipped}")
+    _say(f"downloaded {'whole' if found.received else 'WRONG'}: {told(found.receiving)}")
+    return found.is_whole and max(found.sending.growth, found.receiving.growth) < size / 4
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -224,7 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
         "suite",
-        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "all"],
+        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "uploads", "all"],
         nargs="?",
         default="all",
     )
@@ -237,6 +259,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
+    parser.add_argument("--megabytes", type=int, default=500, help="size of the file of the uploads suite")
     given = parser.parse_args()
     whole = True
     if given.suite in ("streams", "all"):
@@ -256,6 +279,8 @@ def main() -> int:
             whole &= serving.run(rooms(plan, redis=redis))
     if given.suite in ("proctors", "all"):
         whole &= asyncio.run(proctors(given.races))
+    if given.suite in ("uploads", "all"):
+        whole &= asyncio.run(uploads(given.megabytes))
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 
