@@ -184,8 +184,34 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_FILES",
         description=(
             "Directory for files that people hand in. Machines that serve one database share it. Without it they lie "
-            "in the folder files of the data directory."
+            "in the folder files of the data directory. With a bucket, only what has not arrived whole lies there."
         ),
+    )
+    s3_bucket: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        validation_alias="EVALIUM_S3_BUCKET",
+        description="Bucket for these files, at Amazon S3 or whatever speaks its language, instead of the directory.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+/?$",
+        validation_alias="EVALIUM_S3_ENDPOINT",
+        description="Address of the service that the bucket is at. Without it, Amazon's for the region.",
+    )
+    s3_region: str | None = Field(
+        default=None, validation_alias="EVALIUM_S3_REGION", description="Region of the bucket, such as eu-west-1."
+    )
+    s3_access_key: str | None = Field(
+        default=None,
+        validation_alias="EVALIUM_S3_ACCESS_KEY",
+        description=(
+            "Id of the key that may read, write and delete there. Without it, what the machine gives its processes "
+            "counts."
+        ),
+    )
+    s3_secret_key: OptionalSecret = Field(
+        default=None, validation_alias="EVALIUM_S3_SECRET_KEY", description="The secret of that key."
     )
     upload_max_bytes: int = Field(
         default=1_073_741_824,

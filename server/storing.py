@@ -6,11 +6,23 @@ from server.settings import Settings
 from services.uploads import UploadLimits
 from storage.local import LocalStorage
 from storage.objects import Storage
+from storage.s3 import Bucket, S3Storage
 
 
 def storage(settings: Settings) -> Storage:
-    """Return where files lie."""
-    return LocalStorage(settings.files or settings.data / "files")
+    """Return where files lie: in a bucket, if one is configured, else in a directory."""
+    folder = LocalStorage(settings.files or settings.data / "files")
+    if settings.s3_bucket is None:
+        return folder
+    secret = settings.s3_secret_key
+    bucket = Bucket(
+        settings.s3_bucket,
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key,
+        None if secret is None else secret.get_secret_value(),
+    )
+    return S3Storage(bucket, folder)
 
 
 def limits(settings: Settings) -> UploadLimits:

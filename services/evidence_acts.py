@@ -112,7 +112,8 @@ async def hand_in(work: Work, submission: Submission, items: list[SubmissionItem
     named = {UUID(one): item for item in items if item.response is not None for one in item.response.get("files", ())}
     if not named:
         return
-    rows = await work.session.scalars(select(Upload).where(Upload.id.in_(named), Upload.state == UploadState.FINISHED))
+    arrived = (Upload.session_id == submission.session_id) & (Upload.state == UploadState.FINISHED)
+    rows = await work.session.scalars(select(Upload).where(Upload.id.in_(named), arrived))
     for upload in sorted(rows, key=lambda one: one.id):
         item = named[upload.id]
         await _recorded(work, upload, submission.id, item.id, candidate_id=submission.user_id)

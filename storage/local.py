@@ -81,6 +81,10 @@ class LocalStorage:
         self._hashes.pop(key, None)
         await asyncio.to_thread(self._delete, key)
 
+    def unfinished(self, key: str) -> Path:
+        """Return where an object lies that has not been finished."""
+        return _part(self._path(key))
+
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"'{key[:80]}' is no key of ours")
