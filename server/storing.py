@@ -1,6 +1,7 @@
 """Where this process keeps files, and which it takes, as the settings say."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from server.settings import Settings
 from services.uploads import UploadLimits
@@ -11,9 +12,9 @@ from storage.s3 import Bucket, S3Storage
 
 def storage(settings: Settings) -> Storage:
     """Return where files lie: in a bucket, if one is configured, else in a directory."""
-    folder = LocalStorage(settings.files or settings.data / "files")
+    local = LocalStorage(folder(settings))
     if settings.s3_bucket is None:
-        return folder
+        return local
     secret = settings.s3_secret_key
     bucket = Bucket(
         settings.s3_bucket,
@@ -22,7 +23,12 @@ def storage(settings: Settings) -> Storage:
         settings.s3_access_key,
         None if secret is None else secret.get_secret_value(),
     )
-    return S3Storage(bucket, folder)
+    return S3Storage(bucket, local)
+
+
+def folder(settings: Settings) -> Path:
+    """Return the directory of files, or of what has not arrived whole."""
+    return settings.files or settings.data / "files"
 
 
 def limits(settings: Settings) -> UploadLimits:

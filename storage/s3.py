@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 PART: Final = 8 * PIECE
 """Bytes of each part that a file is handed over in."""
+
+RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
+"""What is tried again by itself, before whoever asked is told."""
 
 AT_ONCE: Final = 2
 """Parts that are on their way at the same time: they lie in memory meanwhile."""
@@ -111,7 +115,7 @@ class S3Storage:
         }
         config: Any = {name: value for name, value in given.items() if value is not None}
         plain = bucket.endpoint is not None and bucket.endpoint.startswith("http://")
-        return S3Store(bucket.name, config=config, client_options={"allow_http": plain})
+        return S3Store(bucket.name, config=config, client_options={"allow_http": plain}, retry_config=RETRIES)
 
 
 class _Spooled:
