@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.evidence import Upload
+from models.evidence import Upload, UploadState
 from resolvers import uploads
 from resolvers.context import Context
 from schema.errors import formatted
@@ -76,20 +76,21 @@ def routes(make_context: MakeContext, authenticate: Authenticate) -> list[Route]
 
 async def _answered(context: Context, request: Request, upload_id: UUID, part: Part | None) -> Response:
     if part is None:
-        return _shown(*await uploads.told(context, upload_id))
+        row, here = await uploads.told(context, upload_id)
+        return _shown(row, here, is_finished=row.state == UploadState.FINISHED)
     row, here = await uploads.received(
         context, upload_id, _pieces(request), offset=part.offset, length=part.length, anew=part.anew
     )
-    return _shown(row, here)
+    return _shown(row, here, is_finished=here == row.size)
 
 
-def _shown(row: Upload, here: int) -> Response:
-    is_whole = here == row.size
-    body = {"upload": global_id("Upload", row.id), "offset": here, "sizeBytes": row.size, "isFinished": is_whole}
+def _shown(row: Upload, here: int, *, is_finished: bool) -> Response:
+    """Tell how much is here; where all of it is, and that could not be noted, one more empty part is wanted."""
+    body = {"upload": global_id("Upload", row.id), "offset": here, "sizeBytes": row.size, "isFinished": is_finished}
     headers = {
         "upload-offset": str(here),
         "upload-length": str(row.size),
-        "upload-complete": "?1" if is_whole else "?0",
+        "upload-complete": "?1" if is_finished else "?0",
         **_COMMON,
     }
     return Response(orjson.dumps(body), headers=headers, media_type="application/json")

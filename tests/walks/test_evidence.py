@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,10 @@ import pytest
 
 from jobs import evidence as jobs
 from jobs.handling import Task, Tools
+from models.evidence import EvidenceEventKind
 from schema.nodes import split_id
+from services import evidence as evidence_service
+from services import evidence_acts
 from services.uploads_receive import digest
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
@@ -173,6 +177,34 @@ async def test_a_request_to_verify_is_answered_once_however_often_it_is_done(liv
         len(BODY),
         hashlib.sha256(BODY).hexdigest(),
     )
+
+
+async def test_bytes_that_cannot_be_read_are_told_of_once(live: Live, submission: str):
+    evidence = await record(live, submission)
+    house = live.service.house
+    row = (await task_of(live, evidence["id"], evidence["id"])).viewer
+
+    async def ask(work) -> UUID:
+        item = (await evidence_service.by_ids(work, [uuid_of(evidence["id"])]))[uuid_of(evidence["id"])]
+        return (await evidence_acts._append(work, item, 1, EvidenceEventKind.VERIFY_REQUESTED, None, None)).id
+
+    request = await house.office.perform(row, ask)
+    assert (await shown(live, evidence["id"]))["integrity"] == "QUEUED"
+    busy = await refused(live, "EvidenceVerify", {"id": evidence["id"]})
+    assert (busy["code"], busy["currentState"]) == ("STATE_DRIFT", "QUEUED")
+    task = replace(
+        await task_of(live, evidence["id"], evidence["id"]),
+        payload={"evidence": str(uuid_of(evidence["id"])), "request": str(request)},
+    )
+    tools = Tools(house.office, None, house.tokens, "", house.files)
+    for _ in range(2):
+        await jobs.given_up(tools, task, "OSError: Input/output error")
+    found = await shown(live, evidence["id"])
+    assert (found["integrity"], [one["kind"] for one in found["events"]]) == (
+        "UNKNOWN",
+        ["RECORDED", "VERIFY_REQUESTED", "VERIFY_UNKNOWN"],
+    )
+    assert found["events"][-1]["facts"] == {"cause": "OSError: Input/output error"}
 
 
 async def task_of(live: Live, evidence: str, event: str):

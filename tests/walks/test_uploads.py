@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from schema.nodes import split_id
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
 from tests.walks.files import PDF, announced, here, send
@@ -108,6 +110,38 @@ async def test_a_file_that_is_cut_goes_on_where_it_was(live: Live, version: str)
     assert (done.status_code, done.headers["upload-complete"]) == (200, "?1")
     again = await live.http.put(url, content=BODY, headers=bearer(sitting.token))
     assert (again.status_code, again.headers["upload-offset"]) == (409, str(len(BODY)))
+
+
+async def test_of_many_who_send_one_file_at_once_none_spoils_it(live: Live, version: str):
+    _, sitting = await files.sit_down(live, version)
+    upload = await announce(live, sitting.token, sitting.items[0]["id"])
+    answers = await asyncio.gather(*[send(live, upload, BODY, sitting.token) for _ in range(8)])
+    statuses = [one.status_code for one in answers]
+    assert set(statuses) <= {200, 409}
+    assert 200 in statuses
+    codes = {one.json()["errors"][0]["extensions"]["code"] for one in answers if one.status_code == 409}
+    assert codes <= {"IN_PROGRESS", "STATE_DRIFT"}
+    (mine,) = (await live.ask("MyUploads", token=sitting.token))["mySession"]["uploads"]
+    assert (mine["state"], mine["offset"]) == ("FINISHED", len(BODY))
+
+
+@pytest.mark.parametrize("was_renamed", [True, False])
+async def test_what_arrived_whole_and_could_not_be_noted_is_noted_later(live: Live, version: str, *, was_renamed: bool):
+    _, sitting = await files.sit_down(live, version)
+    upload = await announce(live, sitting.token, sitting.items[0]["id"])
+    await send(live, upload, BODY, sitting.token)
+    admin = await asyncpg.connect(live.database.admin_dsn)
+    query = "update uploads set state = 'open', finished_at = null where session_id = $1 returning object_key"
+    place = live.service.house.files._root / await admin.fetchval(query, split_id(sitting.session_id)[1])
+    await admin.close()
+    if not was_renamed:
+        place.rename(place.with_name(f"{place.name}.part"))
+    url = here(live, upload["url"])
+    told = await live.http.head(url, headers=bearer(sitting.token))
+    assert (told.headers["upload-offset"], told.headers["upload-complete"]) == (str(len(BODY)), "?0")
+    done = await live.http.patch(url, content=b"", headers=bearer(sitting.token, upload_offset=str(len(BODY))))
+    assert (done.status_code, done.headers["upload-complete"]) == (200, "?1")
+    assert place.read_bytes() == BODY
 
 
 async def test_a_file_with_another_hash_is_refused_and_nothing_is_kept(live: Live, version: str):
