@@ -13,6 +13,7 @@ from services import uploads, uploads_receive
 from services.idempotency import Answer
 from services.refusals import NotFound, Unauthenticated
 from services.uploads import Announced, UploadLimits
+from services.uploads_receive import Part
 from services.viewer import Via
 from services.work import Work
 
@@ -66,17 +67,12 @@ async def told(context: Context, upload_id: UUID) -> tuple[Upload, int]:
     return upload, await arrived(context, upload)
 
 
-async def received(
-    context: Context, upload_id: UUID, pieces: AsyncIterator[bytes], *, offset: int, length: int | None, anew: bool
-) -> tuple[Upload, int]:
-    """Take in pieces of the viewer's own upload; return it, and how many bytes of it are here.
-
-    `length` is how many bytes will come, where that is known.
-    """
+async def received(context: Context, upload_id: UUID, pieces: AsyncIterator[bytes], part: Part) -> tuple[Upload, int]:
+    """Take in pieces of the viewer's own upload; return it, and how many bytes of it are here."""
     await _may_send(context)
     upload = await context.read(uploads.require_open, upload_id)
     await context.refresh()  # no transaction is open while a file arrives, however long that takes
-    uploads_receive.require_room(upload, offset, length)
+    uploads_receive.require_room(upload, part)
 
     async def finish() -> None:
         async def act(work: Work) -> Answer:
@@ -84,7 +80,7 @@ async def received(
 
         await context.house.office.perform(context.viewer, act, repeatable=True)
 
-    return upload, await uploads_receive.receive(context.house.files, upload, pieces, finish, offset=offset, anew=anew)
+    return upload, await uploads_receive.receive(context.house.files, upload, pieces, finish, part)
 
 
 @requires(Capability.EVIDENCE_RECORD)

@@ -8,7 +8,6 @@ No more of a body than one piece is ever in memory.
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from server.graphql_request import address_of, identify, refused, unavailable
 from server.limits import HttpRefusal
 from server.rest import STATUS, UNPROCESSABLE
 from services.refusals import BadUserInput, Forbidden, LimitExceeded, NotFound, Refusal, StateDrift
+from services.uploads_receive import Part
 
 PATH: Final = "/api/v1/uploads/{id}"
 PIECE_SECONDS: Final = 30.0
@@ -35,15 +35,6 @@ PIECE_SECONDS: Final = 30.0
 _RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 _CLOSE: Final = {"connection": "close"}
 _COMMON: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Where in the file a body belongs, how long it is where that is known, and whether it begins the file anew."""
-
-    offset: int
-    length: int | None
-    anew: bool
 
 
 def routes(make_context: MakeContext, authenticate: Authenticate) -> list[Route]:
@@ -78,9 +69,7 @@ async def _answered(context: Context, request: Request, upload_id: UUID, part: P
     if part is None:
         row, here = await uploads.told(context, upload_id)
         return _shown(row, here, is_finished=row.state == UploadState.FINISHED)
-    row, here = await uploads.received(
-        context, upload_id, _pieces(request), offset=part.offset, length=part.length, anew=part.anew
-    )
+    row, here = await uploads.received(context, upload_id, _pieces(request), part)
     return _shown(row, here, is_finished=here == row.size)
 
 
@@ -115,14 +104,15 @@ def part_of(request: Request) -> Part:
     if request.method == "PATCH":
         if "upload-offset" not in headers:
             raise _malformed("'Upload-Offset' is missing.", "Ask by HEAD how many bytes are here, and go on there.")
-        return Part(_whole(headers["upload-offset"]), length, anew=False)
+        total = _whole(headers["upload-length"]) if "upload-length" in headers else None
+        return Part(_whole(headers["upload-offset"]), length, total)
     if "content-range" not in headers:
         return Part(0, length, anew=True)
     found = _RANGE.fullmatch(headers["content-range"].strip())
-    first, last = (int(found[1]), int(found[2])) if found else (1, 0)
-    if last < first or (length is not None and length != last - first + 1):
+    first, last, total = (int(found[1]), int(found[2]), int(found[3])) if found else (1, 0, 0)
+    if last < first or total <= last or (length is not None and length != last - first + 1):
         raise _malformed("'Content-Range' does not fit the body.", "Write it as 'bytes 0-99/1000'.")
-    return Part(first, last - first + 1, anew=first == 0)
+    return Part(first, last - first + 1, total, anew=first == 0)
 
 
 async def _pieces(request: Request) -> AsyncGenerator[bytes, None]:

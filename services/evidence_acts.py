@@ -51,7 +51,7 @@ async def record(
 
     Refuses a file that has not arrived, that was recorded before, or that was sent for something else.
     """
-    said = _note(note)
+    said = _note(note, "note")
     _, submission, item = await uploads.place(work, submission_id, item_id)
     await work.lock(_all_of(work, submission))
     upload = await _arrived(work, upload_id, submission, item)
@@ -80,7 +80,7 @@ async def amend(work: Work, target: Target, reason: str, upload_id: UUID | None)
 
 async def approve(work: Work, target: Target, reason: str | None) -> Answer:
     """Accept evidence. Refuses what is approved, and a file that was found to be another than was recorded."""
-    return await _decide(work, target, EvidenceAction.APPROVE, EvidenceEventKind.APPROVED, _note(reason))
+    return await _decide(work, target, EvidenceAction.APPROVE, EvidenceEventKind.APPROVED, _note(reason, "reason"))
 
 
 async def reject(work: Work, target: Target, reason: str) -> Answer:
@@ -268,8 +268,8 @@ def _answer(row: EvidenceItem, event: EvidenceEvent) -> Answer:
     return {"evidence": str(row.id), "event": str(event.id)}
 
 
-def _note(given: str | None) -> str | None:
-    return None if given is None or not given.strip() else words.reason(given, path=["note"])
+def _note(given: str | None, place: str) -> str | None:
+    return None if given is None or not given.strip() else words.reason(given, path=[place])
 
 
 def _all_of(work: Work, submission_id: UUID) -> str:

@@ -3,14 +3,28 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from models.evidence import Upload
-from services.refusals import ChecksumMismatch, FileTooLarge, InProgress, NotFound, StateDrift
+from services.refusals import ChecksumMismatch, FileTooLarge, InProgress, InvalidInput, NotFound, StateDrift
 from storage.objects import Arriving, BusyError, FinishedError, MissingError, OffsetError, Storage
 
 GATHERED: Final = 1_048_576
 """Bytes that are gathered before they are written: all that a transfer holds in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where in the file a body belongs, and whether it begins the file anew.
+
+    `length` is how long the body is, and `total` how long the file, in bytes, where that is told.
+    """
+
+    offset: int
+    length: int | None = None
+    total: int | None = None
+    anew: bool = False
 
 
 async def receive(
@@ -18,33 +32,31 @@ async def receive(
     upload: Upload,
     pieces: AsyncIterator[bytes],
     finish: Callable[[], Awaitable[None]],
-    *,
-    offset: int = 0,
-    anew: bool = False,
+    part: Part,
 ) -> int:
-    """Take in what comes behind `offset`, or all of it `anew`; return how many bytes are there.
+    """Take in a part, or all of it; return how many bytes are there.
 
     With the last byte the hash is compared, and `finish` is awaited while nobody else can write. Where the sender
     breaks off, what has come stays. Refuses another offset than the one that is there (STATE_DRIFT, whose version is
     the right one), more than was announced, and another hash, of which nothing is kept.
     """
     try:
-        async with store.arriving(upload.object_key, offset, anew=anew) as part:
-            await _take_in(part, pieces, upload.size)
-            if part.offset == upload.size:
-                if part.sha256() != upload.sha256:
-                    await part.drop()
-                    raise ChecksumMismatch(part.sha256(), upload.sha256)
-                await part.finish()
+        async with store.arriving(upload.object_key, part.offset, anew=part.anew) as file:
+            await _take_in(file, pieces, upload.size)
+            if file.offset == upload.size:
+                if file.sha256() != upload.sha256:
+                    await file.drop()
+                    raise ChecksumMismatch(file.sha256(), upload.sha256)
+                await file.finish()
                 await finish()
-            return part.offset
+            return file.offset
     except BusyError as error:
         raise InProgress from error
     except MissingError as error:
         raise NotFound("Upload", upload.id) from error
     except OffsetError as error:
         raise StateDrift(
-            f"{error.offset} bytes of the file are here, not {offset}.",
+            f"{error.offset} bytes of the file are here, not {part.offset}.",
             current_state=upload.state.upper(),
             current_version=error.offset,
             hint="Go on behind the bytes that are here.",
@@ -53,10 +65,12 @@ async def receive(
         return await _noted(store, upload, finish)
 
 
-def require_room(upload: Upload, offset: int, length: int | None) -> None:
-    """Refuse more bytes than were announced, before the first of them is taken in."""
-    if offset + (length or 0) > upload.size:
-        raise FileTooLarge(offset + (length or 0), upload.size)
+def require_room(upload: Upload, part: Part) -> None:
+    """Refuse another size than was announced, and more bytes than it leaves, before the first of them is taken in."""
+    if part.total is not None and part.total != upload.size:
+        raise InvalidInput(f"{upload.size} bytes were announced, not {part.total}.", path=["sizeBytes"])
+    if part.offset + (part.length or 0) > upload.size:
+        raise FileTooLarge(part.offset + (part.length or 0), upload.size)
 
 
 async def _take_in(part: Arriving, pieces: AsyncIterator[bytes], size: int) -> None:

@@ -99,6 +99,9 @@ async def test_a_file_that_is_cut_goes_on_where_it_was(live: Live, version: str)
         while (arrived := await offset()) < cut:
             await asyncio.sleep(0.02)
     assert arrived == cut
+    other = bearer(sitting.token, upload_offset=str(cut), upload_length=str(len(BODY) - 1))
+    shorter = await live.http.patch(url, content=BODY[cut:-1], headers=other)
+    assert (shorter.status_code, shorter.json()["errors"][0]["extensions"]["code"]) == (422, "INVALID_INPUT")
     wrong = await live.http.patch(url, content=BODY[5:], headers=bearer(sitting.token, upload_offset="5"))
     assert (wrong.status_code, wrong.headers["upload-offset"]) == (409, str(cut))
     assert wrong.json()["errors"][0]["extensions"]["code"] == "STATE_DRIFT"
@@ -255,6 +258,8 @@ async def test_after_the_end_nothing_is_sent_any_more(live: Live, version: str):
         ("PATCH", {"upload_offset": "-1"}),
         ("PATCH", {"upload_offset": "1e3"}),
         ("PUT", {"content_range": "bytes 0-5/100"}),
+        ("PUT", {"content_range": "bytes 0-2/2"}),
+        ("PATCH", {"upload_offset": "0", "upload_length": "x"}),
         ("PUT", {"content_range": "bytes 9-1/100"}),
         ("PUT", {"content_encoding": "gzip"}),
     ],
