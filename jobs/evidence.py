@@ -14,8 +14,8 @@ from services.viewer import Viewer
 from services.work import Work
 from storage.objects import MissingError, Storage
 
-AT_ONCE = 50
-"""How many uploads are removed in one transaction."""
+AT_ONCE = 10
+"""How many uploads are removed in one transaction, which waits for a bucket meanwhile."""
 
 
 async def verify(tools: Tools, task: Task) -> None:
