@@ -7,6 +7,7 @@ python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
+python -m bench.chaos uploads [--megabytes 500]
 """
 
 import argparse
@@ -17,13 +18,21 @@ import random
 import statistics
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 
 import httpx2
 from rich.console import Console
 
-from bench import chaos_corrections, chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
+from bench import (
+    chaos_corrections,
+    chaos_jobs,
+    chaos_proctors,
+    chaos_rooms,
+    chaos_schedules,
+    chaos_site,
+    chaos_uploads,
+)
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -223,6 +232,27 @@ async def corrections(people: int) -> bool:
     return not found.wrong
 
 
+async def uploads(megabytes: int) -> bool:
+    """Send a large file: memory, a cut, a killed process, a false hash, a flipped bit, and the way back."""
+    found = await chaos_uploads.trial(megabytes)
+    size, unit = found.size, chaos_uploads.MEGABYTE
+
+    def told(memory: chaos_uploads.Memory) -> str:
+        before, peak, growth = [one / unit for one in (memory.before, memory.peak, memory.growth)]
+        return f"memory {before:.0f} MB before, {peak:.0f} MB at most, {growth:.1f} MB more"
+
+    rate = size / unit / found.seconds
+    _say(f"sent {size / unit:.0f} MB in {found.seconds:.1f} s, {rate:.0f} MB/s: {told(found.sending)}")
+    _say(
+        f"cut after {found.cut_at} bytes, {found.resumed_from} had arrived; the rest took {found.resumed_seconds:.1f} s"
+    )
+    _say(f"process killed, {found.killed_from} bytes had arrived; the rest took {found.killed_seconds:.1f} s")
+    _say(f"a false hash: {found.refused}, {found.left} bytes kept")
+    _say(f"verified: {found.verified}; a bit flipped on the disk: {found.flipped}")
+    _say(f"downloaded {'whole' if found.received else 'WRONG'}: {told(found.receiving)}")
+    return found.is_whole and max(found.sending.growth, found.receiving.growth) < size / 4
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -232,15 +262,36 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _all_streams(given: argparse.Namespace) -> bool:
+    bells = (False, True) if given.suite == "all" else (given.redis,)
+    done = [asyncio.run(streams(given.seconds or 60, redis=redis)) for redis in bells]
+    return all(done)
+
+
+def _all_rooms(given: argparse.Namespace) -> bool:
+    seconds = given.seconds or (60 if given.suite == "all" else 600)
+    plan = Plan(given.sessions, given.proctors, seconds, given.rate, seed=1, follows=0.1)
+    bells = (False, True) if given.suite == "all" else (given.redis,)
+    done = [serving.run(rooms(plan, redis=redis)) for redis in bells]
+    return all(done)
+
+
+SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
+    "streams": _all_streams,
+    "durability": lambda given: asyncio.run(durability(given.kills or 100)),
+    "jobs": lambda given: asyncio.run(jobs(given.kills or 50)),
+    "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
+    "rooms": _all_rooms,
+    "proctors": lambda given: asyncio.run(proctors(given.races)),
+    "corrections": lambda given: asyncio.run(corrections(given.people)),
+    "uploads": lambda given: asyncio.run(uploads(given.megabytes)),
+}
+
+
 def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
-    parser.add_argument(
-        "suite",
-        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "corrections", "all"],
-        nargs="?",
-        default="all",
-    )
+    parser.add_argument("suite", choices=[*SUITES, "all"], nargs="?", default="all")
     parser.add_argument("--redis", action="store_true", help="let Redis carry the wake-ups, and restart it five times")
     parser.add_argument(
         "--seconds", type=float, help="length of the streams suite (60) or the rooms suite (600 by itself)"
@@ -251,27 +302,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument("--people", type=int, default=5000, help="people of the corrections suite, in fifties")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
+    parser.add_argument("--megabytes", type=int, default=500, help="size of the file of the uploads suite")
     given = parser.parse_args()
-    whole = True
-    if given.suite in ("streams", "all"):
-        whole &= asyncio.run(streams(given.seconds or 60, redis=given.redis))
-    if given.suite == "all":
-        whole &= asyncio.run(streams(given.seconds or 60, redis=True))
-    if given.suite in ("durability", "all"):
-        whole &= asyncio.run(durability(given.kills or 100))
-    if given.suite in ("jobs", "all"):
-        whole &= asyncio.run(jobs(given.kills or 50))
-    if given.suite in ("schedules", "all"):
-        whole &= asyncio.run(schedules(given.kills or 30))
-    if given.suite in ("rooms", "all"):
-        seconds = given.seconds or (60 if given.suite == "all" else 600)
-        plan = Plan(given.sessions, given.proctors, seconds, given.rate, seed=1, follows=0.1)
-        for redis in (False, True) if given.suite == "all" else (given.redis,):
-            whole &= serving.run(rooms(plan, redis=redis))
-    if given.suite in ("proctors", "all"):
-        whole &= asyncio.run(proctors(given.races))
-    if given.suite in ("corrections", "all"):
-        whole &= asyncio.run(corrections(given.people))
+    done = [suite(given) for name, suite in SUITES.items() if given.suite in (name, "all")]
+    whole = all(done)
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

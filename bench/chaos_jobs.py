@@ -39,6 +39,7 @@ from services.tokens import Tokens
 from services.vault import Vault
 from services.viewer import Viewer
 from services.work import Office, Work
+from storage.local import LocalStorage
 
 POISON: Final = "chaos.poison"
 FROZEN: Final = "chaos.frozen"
@@ -109,7 +110,13 @@ async def work(url: str, dsn: str, folder: Path, heartbeat: float) -> None:
     hub = Hub.over(dsn)
     await hub.start()
     office = Office(url, ring=hub.ring, vault=VAULT, pool_size=8)
-    tools = Tools(office, SlowPost(folder), Tokens(Ed25519PrivateKey.generate()), "http://site.example")
+    tools = Tools(
+        office,
+        SlowPost(folder),
+        Tokens(Ed25519PrivateKey.generate()),
+        "http://site.example",
+        LocalStorage(folder / "files"),
+    )
     extra = [Handler(name=POISON, act=_poison), Handler(name=FROZEN, act=_frozen)]
     pace = Pace(heartbeat=timedelta(seconds=heartbeat))
     await Worker(dsn, hub, tools, handlers=[*HANDLERS, *extra], pace=pace).run(asyncio.Event())

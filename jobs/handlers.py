@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from jobs import assignments, idempotency, messages, queue, sign_ins
+from jobs import assignments, evidence, idempotency, messages, queue, sign_ins
 from jobs.handling import Handler, Tick
 
 HANDLERS: Final[tuple[Handler, ...]] = (
     assignments.INVITE_JOINED,
     assignments.REMIND,
+    evidence.VERIFY,
+    evidence.PRUNE,
     messages.DELIVER,
     messages.WIPE,
     idempotency.PRUNE,
@@ -22,4 +24,5 @@ TICKS: Final[tuple[Tick, ...]] = (
     Tick(messages.WIPE.name, "23 * * * *"),
     Tick(queue.PRUNE.name, "41 * * * *"),
     Tick(sign_ins.PRUNE.name, "5-55/10 * * * *"),
+    Tick(evidence.PRUNE.name, "17 * * * *"),
 )

@@ -10,6 +10,7 @@ from mail.post import Post
 from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office
+from storage.objects import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What handlers may use. `site` is where people reach the service."""
+    """What handlers may use. `site` is where people reach the service, `files` where files lie."""
 
     office: Office
     post: Post
     tokens: Tokens
     site: str
+    files: Storage
 
 
 Act = Callable[[Tools, Task], Awaitable[None]]

@@ -48,6 +48,9 @@ class Capability(StrEnum):
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
     SCORES_CORRECT = "scores.correct"
+    EVIDENCE_READ = "evidence.read"
+    EVIDENCE_RECORD = "evidence.record"
+    EVIDENCE_DECIDE = "evidence.decide"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -92,5 +95,8 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.RESULTS_RELEASE: "Keep results back from candidates, and release them.",
     Capability.REVIEWS_CONFIGURE: "Set the rules of reviews: leases, second opinions, samples and agreement.",
     Capability.SCORES_CORRECT: "Void questions, correct keys and points, and have the scores follow; and undo it.",
+    Capability.EVIDENCE_READ: "See the files that belong to submissions, and download them.",
+    Capability.EVIDENCE_RECORD: "Upload files to submissions, record them as evidence, and amend what was recorded.",
+    Capability.EVIDENCE_DECIDE: "Approve, reject and void evidence, and have its files verified.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

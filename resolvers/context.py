@@ -22,8 +22,10 @@ from services.ledger import Notary
 from services.refusals import Forbidden, OutOfScope, Unauthenticated
 from services.sessions_writes import SessionWrites
 from services.tokens import Tokens
+from services.uploads import UploadLimits
 from services.viewer import Viewer
 from services.work import Office, Work
+from storage.objects import Storage
 
 if TYPE_CHECKING:
     from resolvers.sources import Lent
@@ -48,6 +50,8 @@ class House:
     front_end: str | None = None
     sign_ins_per_network: int = 100
     operations: frozenset[str] = frozenset()
+    storage: Storage | None = None
+    upload_limits: UploadLimits = field(default_factory=UploadLimits)
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
     session_writes: SessionWrites = field(init=False)
@@ -61,6 +65,13 @@ class House:
         object.__setattr__(self, "rights", Rights(self.office, self.hub))
         object.__setattr__(self, "sources", Sources(self.office, self.hub, self.cursor_secret))
         object.__setattr__(self, "session_writes", SessionWrites(self.office))
+
+    @property
+    def files(self) -> Storage:
+        """Return where files lie; a house that was made without has none."""
+        if self.storage is None:
+            raise RuntimeError("This house was made without a place for files.")
+        return self.storage
 
     @property
     def notary(self) -> Notary:

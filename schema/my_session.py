@@ -11,11 +11,12 @@ import strawberry
 
 from models.sessions import Answer as AnswerRow
 from models.sessions import DeliverySession, SessionEvent, SessionPaper, SessionState
-from resolvers import lockdown, results, sessions, sessions_acts
+from resolvers import lockdown, results, sessions, sessions_acts, uploads
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, act, ask, says, told
 from schema.lockdown import MyLockdown
 from schema.my_result import MyInquiry, MyResult
+from schema.my_uploads import MyUpload
 from schema.nodes import global_id, local_id
 from schema.policy import SecurityConfig
 from schema.problems import Problem, attempt
@@ -208,6 +209,11 @@ class MySession:
     async def answers(self, info: Info) -> list[MyAnswer]:
         """Show the answers."""
         return [MyAnswer.of(row) for row in await sessions.answers(info.context, self.row.id)]
+
+    @strawberry.field(description="Files that were announced for items of this paper, oldest first.")
+    async def uploads(self, info: Info) -> list[MyUpload]:
+        """Show the uploads."""
+        return [MyUpload.of(row) for row in await uploads.of_session(info.context, self.row.id)]
 
     @strawberry.field(description="What proctors wrote to the candidate, oldest first.")
     async def messages(self, info: Info) -> list[MyMessage]:

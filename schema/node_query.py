@@ -13,6 +13,7 @@ from resolvers import (
     assignments_templates,
     authoring,
     corrections,
+    evidence,
     groups,
     identity,
     incidents,
@@ -37,6 +38,7 @@ from schema.assignments_templates import AssignmentTemplate
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
 from schema.corrections import CorrectionBatch
+from schema.evidence import EvidenceItem
 from schema.identity import Group, OrgUnit, User
 from schema.incidents import Incident
 from schema.messages import Message
@@ -69,6 +71,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "CorrectionBatch": _shown(corrections.correction_batch, CorrectionBatch.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),
+    "EvidenceItem": _shown(evidence.evidence_item, EvidenceItem.of),
     "Group": _shown(groups.group, Group.of),
     "Incident": _shown(incidents.incident, Incident.of),
     "Invitation": _shown(assignments.invitation, Invitation.of),

@@ -24,6 +24,7 @@ closed_set(
         Kind.MATCHING: "Match the entries on the left to those on the right.",
         Kind.ORDERING: "Put items in order.",
         Kind.ESSAY: "Write a longer text; a person judges it.",
+        Kind.FILE_UPLOAD: "Hand in files; a person judges them.",
         Kind.OBSERVATION: "Do something; an assessor who sees it judges it, and nothing is answered.",
     },
 )
@@ -93,6 +94,17 @@ class EssayContent:
     max_words: int | None = told("How many words are wanted at most; null when there is no limit.")
 
 
+@strawberry.type(description="Files are asked for.")
+class FileUploadContent:
+    """File upload."""
+
+    accepted_media_types: list[str] = told(
+        "Media types that are taken, `image/*` for all of a kind; empty when the installation alone decides."
+    )
+    max_files: int = told("How many files are taken at most.")
+    max_bytes: int | None = told("Bytes that each file may have; null when the installation alone decides.")
+
+
 @strawberry.type(description="Something is to be seen; the stem says what, and an assessor judges it.")
 class ObservationContent:
     """Observation."""
@@ -108,6 +120,7 @@ QuestionContent = Annotated[
     | MatchingContent
     | OrderingContent
     | EssayContent
+    | FileUploadContent
     | ObservationContent,
     strawberry.union(
         "QuestionContent", description="What a question asks for, by kind. Nothing here tells the answer."
@@ -136,6 +149,12 @@ def show_content(kind: str, stored: dict[str, Any]) -> QuestionContent:  # noqa:
             return OrderingContent(items=_options(items))
         case kinds.EssayContent(max_words=words):
             return EssayContent(max_words=words)
+        case kinds.FileUploadContent() as files:
+            return FileUploadContent(
+                accepted_media_types=list(files.accepted_media_types),
+                max_files=files.max_files,
+                max_bytes=files.max_bytes,
+            )
         case kinds.ObservationContent():
             return ObservationContent()
 

@@ -204,6 +204,33 @@ class EssayInput:
         return QuestionKind.ESSAY, {"max_words": self.max_words}, _judged(self.explanation, self.rubric)
 
 
+@strawberry.input(description="Files are asked for; a person judges them.")
+class FileUploadInput:
+    """File upload."""
+
+    accepted_media_types: list[str] = told(
+        "Media types that are taken, at most 20, in small letters: `application/pdf`, or `image/*` for all of a kind. "
+        "Without any, what the installation takes.",
+        default_factory=list,
+    )
+    max_files: int = told("How many files are taken at most, 1 to 20.", default=1)
+    max_bytes: int | None = told(
+        "Bytes that each file may have, 1 to 2147483647; what the installation takes at most holds anyway.",
+        default=None,
+    )
+    explanation: str = told("What a good file has, for staff, as Markdown; empty for none.", default="")
+    rubric: RubricInput | None = told("What is judged by; points are given at discretion when left out.", default=None)
+
+    def body(self) -> Body:
+        """Part what candidates see from the key."""
+        content = {
+            "accepted_media_types": self.accepted_media_types,
+            "max_files": self.max_files,
+            "max_bytes": self.max_bytes,
+        }
+        return QuestionKind.FILE_UPLOAD, content, _judged(self.explanation, self.rubric)
+
+
 @strawberry.input(description="Something is to be seen; the stem says what, and an assessor judges it.")
 class ObservationInput:
     """Observation."""
@@ -228,6 +255,7 @@ class QuestionBodyInput:
     matching: MatchingInput | None = told("Pairs.", default=UNSET)
     ordering: OrderingInput | None = told("An order.", default=UNSET)
     essay: EssayInput | None = told("A longer text.", default=UNSET)
+    file_upload: FileUploadInput | None = told("Files.", default=UNSET)
     observation: ObservationInput | None = told("Something to be seen.", default=UNSET)
 
     def body(self) -> Body:

@@ -157,6 +157,13 @@ class EssayKey(QuestionKey):
     rubric: Rubric | None = told("What is judged by; null when points are given at discretion.")
 
 
+@strawberry.type(description="Files are judged by a person.")
+class FileUploadKey(QuestionKey):
+    """By a rubric or at discretion."""
+
+    rubric: Rubric | None = told("What is judged by; null when points are given at discretion.")
+
+
 @strawberry.type(description="An observation is judged by the assessor who sees it.")
 class ObservationKey(QuestionKey):
     """By a rubric or at discretion."""
@@ -172,6 +179,7 @@ KEYS: tuple[type[QuestionKey], ...] = (
     MatchingKey,
     OrderingKey,
     EssayKey,
+    FileUploadKey,
     ObservationKey,
 )
 """The types behind the interface, for the schema to know."""
@@ -201,5 +209,7 @@ def show_key(kind: str, public: dict[str, Any], stored: dict[str, Any]) -> Quest
             return OrderingKey(explanation=key.explanation, order=list(key.order), rule=key.rule)
         case kinds.EssayKey() as key:
             return EssayKey(explanation=key.explanation, rubric=Rubric.of(key.rubric))
+        case kinds.FileUploadKey() as key:
+            return FileUploadKey(explanation=key.explanation, rubric=Rubric.of(key.rubric))
         case kinds.ObservationKey() as key:
             return ObservationKey(explanation=key.explanation, rubric=Rubric.of(key.rubric))

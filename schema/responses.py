@@ -5,6 +5,7 @@ from typing import Any
 import strawberry
 
 from schema.access import told
+from schema.nodes import global_id, local_id
 from services import markdown
 from services.refusals import InvalidInput
 
@@ -27,6 +28,7 @@ class Response:
     text: str | None = told("Short text and essay.")
     pairs: list[Pair] | None = told("Matching.")
     order: list[str] | None = told("Ids of all items in the chosen order: ordering.")
+    files: list[strawberry.ID] | None = told("Global ids of the uploads that were handed in: file upload.")
 
     @strawberry.field(description="The text of a short text or an essay as safe HTML, read as Markdown; else null.")
     def text_html(self) -> str | None:
@@ -38,7 +40,7 @@ class Response:
         """Show a stored response; null when it was cleared or never given."""
         if stored is None:
             return None
-        pairs = stored.get("pairs")
+        pairs, files = stored.get("pairs"), stored.get("files")
         return cls(
             choice=stored.get("choice"),
             choices=stored.get("choices"),
@@ -46,6 +48,7 @@ class Response:
             text=stored.get("text"),
             pairs=None if pairs is None else [Pair(left=left, right=right) for left, right in pairs.items()],
             order=stored.get("order"),
+            files=None if files is None else [global_id("Upload", one) for one in files],
         )
 
 
@@ -72,6 +75,9 @@ class ResponseInput:
     text: str | None = told("Short text and essay.", default=strawberry.UNSET)
     pairs: list[PairInput] | None = told("Some or all pairs, at most 26: matching.", default=strawberry.UNSET)
     order: list[str] | None = told("Ids of all items in the chosen order: ordering.", default=strawberry.UNSET)
+    files: list[strawberry.ID] | None = told(
+        "Global ids of uploads to this item that have arrived, at most 20: file upload.", default=strawberry.UNSET
+    )
 
     def plain(self) -> dict[str, Any]:
         """Return the response as the rules read it; refuse an entry on the left that is matched twice."""
@@ -80,6 +86,9 @@ class ResponseInput:
             for name in ("choice", "choices", "value", "text", "order")
             if (value := getattr(self, name)) not in (strawberry.UNSET, None)
         }
+        if self.files not in (strawberry.UNSET, None):
+            place = ["response", "files"]
+            given["files"] = [str(local_id("Upload", one, path=[*place, n])) for n, one in enumerate(self.files)]
         if self.pairs:
             pairs = {pair.left: pair.right for pair in self.pairs}
             if len(pairs) < len(self.pairs):

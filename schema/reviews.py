@@ -11,9 +11,10 @@ from strawberry.scalars import JSON
 from models.reviews import ReviewDraft, ReviewMark
 from models.reviews import ReviewEvent as EventRow
 from models.reviews import ReviewTask as TaskRow
-from resolvers import assignments, authoring, identity, reviews, submissions
+from resolvers import assignments, authoring, evidence, identity, reviews, submissions
 from resolvers.context import Context
 from schema.access import Info, alone, ask, told
+from schema.evidence import EvidenceItem
 from schema.identity import User
 from schema.nodes import Node, global_id
 from schema.plans import together
@@ -234,6 +235,11 @@ async def _actions(context: Context, shown: Sequence["ReviewTask"]) -> list[list
     return [[ReviewAvailableAction.of(one) for one in some] for some in found]
 
 
+async def _evidence(context: Context, shown: Sequence["ReviewTask"]) -> list[list[EvidenceItem]]:
+    found = await evidence.of_submissions(context, [one.row.submission_id for one in shown])
+    return [[EvidenceItem.of(row) for row in rows] for rows in found]
+
+
 @strawberry.type(description="One submission that waits, or waited, for the judgement of a person.")
 class ReviewTask(Node):
     """A review."""
@@ -303,6 +309,12 @@ class ReviewTask(Node):
 
         row = await submissions.submission(info.context, self.row.submission_id)
         return row and Submission.of(row)
+
+    @ask(evidence.of_submissions, "All files of what is reviewed, also those of its items, oldest first.")
+    @together(_evidence)
+    async def evidence(self, info: Info) -> list[EvidenceItem]:
+        """Show the evidence."""
+        return await alone(_evidence, info, self)
 
     @ask(assignments.assignment, "The assignment that it belongs to.")
     async def assignment(self, info: Info) -> Annotated["Assignment", strawberry.lazy("schema.assignments")] | None:

@@ -19,6 +19,8 @@ from schema.cohorts import CohortsQuery
 from schema.corrections import CorrectionsQuery
 from schema.corrections_acts import CorrectionsMutation
 from schema.errors import EvaliumSchema
+from schema.evidence import EvidenceQuery
+from schema.evidence_acts import EvidenceMutation
 from schema.identity import IdentityQuery
 from schema.incidents import IncidentsQuery
 from schema.incidents_acts import IncidentsMutation
@@ -30,6 +32,7 @@ from schema.messages import MessagesMutation, MessagesQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
+from schema.my_uploads import MyUploadsMutation
 from schema.node_query import NodeQuery
 from schema.org_units_acts import GroupsMutation, OrgUnitsMutation
 from schema.overrides import OverridesQuery
@@ -57,6 +60,7 @@ from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
 from schema.streams import StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
+from schema.uploads import UploadsMutation
 from schema.users import UsersQuery
 from schema.users_acts import UsersMutation
 
@@ -92,6 +96,7 @@ Query = merge_types(
         ReviewsPolicyQuery,
         ReviewsStreamQuery,
         CorrectionsQuery,
+        EvidenceQuery,
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
@@ -131,6 +136,9 @@ Mutation = merge_types(
         ResultsMutation,
         ReviewsPolicyMutation,
         CorrectionsMutation,
+        UploadsMutation,
+        MyUploadsMutation,
+        EvidenceMutation,
         RoomsMutation,
         MySessionReconnectMutation,
         MessagesMutation,

@@ -12,12 +12,13 @@ from models.submissions import ItemState, Outcome, ScoreCause, SubmissionCause
 from models.submissions import ScoreVersion as ScoreRow
 from models.submissions import Submission as SubmissionRow
 from models.submissions import SubmissionItem as ItemRow
-from resolvers import activity, assignments, authoring, corrections, identity, results, reviews, submissions
+from resolvers import activity, assignments, authoring, corrections, evidence, identity, results, reviews, submissions
 from resolvers.context import Context
 from schema import session_enums as _  # noqa: F401 - describes the enums used here
 from schema.access import Info, alone, ask, says, told
 from schema.activity import Activity, After, Before, First, Last
 from schema.connections import Connection, OrderDirection, connect
+from schema.evidence import EvidenceItem
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
@@ -115,6 +116,16 @@ class ScoreVersion(Node):
         )
 
 
+async def _evidence_of_items(context: Context, shown: Sequence["SubmissionItem"]) -> list[list[EvidenceItem]]:
+    found = await evidence.of_items(context, [(one.row.submission_id, one.row.id) for one in shown])
+    return [[EvidenceItem.of(row) for row in rows] for rows in found]
+
+
+async def _evidence(context: Context, shown: Sequence["Submission"]) -> list[list[EvidenceItem]]:
+    found = await evidence.of_submissions(context, [one.row.id for one in shown])
+    return [[EvidenceItem.of(row) for row in rows if row.submission_item_id is None] for rows in found]
+
+
 @strawberry.type(description="One item of a submission, as handed in.")
 class SubmissionItem(Node):
     """An item."""
@@ -145,6 +156,12 @@ class SubmissionItem(Node):
 
         row = await authoring.question_version(info.context, self.row.question_version_id)
         return row and QuestionVersion.of(row)
+
+    @ask(evidence.of_items, "Files that belong to this item, oldest first.")
+    @together(_evidence_of_items)
+    async def evidence(self, info: Info) -> list[EvidenceItem]:
+        """Show the evidence."""
+        return await alone(_evidence_of_items, info, self)
 
     @classmethod
     def of(cls, row: ItemRow) -> "SubmissionItem":
@@ -256,6 +273,12 @@ class Submission(Node):
 
         found = await reviews.of_submissions(info.context, [self.row.id])
         return [ReviewTask.of(row) for row in found[0]]
+
+    @ask(evidence.of_submissions, "Files that belong to it as a whole, oldest first; those of its items are theirs.")
+    @together(_evidence)
+    async def evidence(self, info: Info) -> list[EvidenceItem]:
+        """Show the evidence."""
+        return await alone(_evidence, info, self)
 
     @ask(activity.of_submission, "What the activity ledger tells of it and of its session, the newest rows first.")
     async def activity(

@@ -19,6 +19,7 @@ from resolvers.context import Context, House
 from schema.root import schema
 from server import (
     assignments_monitor,
+    evidence,
     health,
     invitations,
     ledger,
@@ -29,6 +30,8 @@ from server import (
     public_links,
     rest,
     sign_ins,
+    storing,
+    uploads,
     web,
 )
 from server.addresses import DatabaseAddress
@@ -75,6 +78,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         front_end=settings.front_end_url,
         sign_ins_per_network=settings.sign_ins_per_network,
         operations=frozenset(one.name for one in documents.operations),
+        storage=storing.storage(settings),
+        upload_limits=storing.limits(settings),
     )
 
     async def authenticate(token: str | None) -> Viewer:
@@ -101,7 +106,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
             asyncio.create_task(house.audit.run(stop)),
         ]
         if settings.worker:
-            worker = Worker(address.app_dsn, hub, Tools(house.office, post, tokens, house.site))
+            worker = Worker(address.app_dsn, hub, Tools(house.office, post, tokens, house.site, house.files))
             by_the_clock.append(asyncio.create_task(worker.run(stop)))
         try:
             async with metrics.looking(house):
@@ -129,6 +134,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes = [*graphql, *doors, *health.routes(house, live), *web.routes()]
     routes += assignments_monitor.routes(operations, make_context, authenticate)
     routes += lockdown.routes(house, operations, authenticate)
+    routes += uploads.routes(make_context, authenticate)
+    routes += evidence.routes(operations, make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

@@ -81,6 +81,7 @@ async def examine(settings: Settings) -> list[Finding]:
     if settings.redis_url is not None:
         findings.append(await _redis(settings.redis_url.get_secret_value()))
     findings.append(await doctor_engines.mail(settings))
+    findings.append(await doctor_engines.files(settings))
     findings.append(_assets())
     findings.append(await asyncio.to_thread(_running, settings))
     return findings

@@ -1,13 +1,19 @@
-"""What `evalium doctor` looks at of the two engines: the queue of background jobs, and the way of mails."""
+"""What `evalium doctor` looks at beside the database: the queue of background jobs, the way of mails, and files."""
+
+import asyncio
+import os
+from uuid import UUID
 
 from mail.post import Deferred
 from mail.smtp import SmtpPost
-from server import mailing
+from server import mailing, storing
 from server.driver import Connection, connected
 from server.findings import Finding, Health
 from server.settings import Settings
+from storage.objects import key_of
 
 LONGEST_WAIT = 60.0
+BUCKET_SECONDS = 5.0
 _QUEUE = """
 select count(*) filter (where open) as waiting, count(*) filter (where status = 'failed') as parked,
        coalesce(extract(epoch from now() - min(execute_after) filter (where open)), 0)::float8 as age,
@@ -51,3 +57,21 @@ async def mail(settings: Settings) -> Finding:
     finally:
         await post.close()
     return Finding("mail", Health.OK, f"The mail server {settings.smtp_host}:{settings.smtp_port} answers.")
+
+
+async def files(settings: Settings) -> Finding:
+    """Look whether files that people hand in can be kept; nothing is written."""
+    folder = storing.folder(settings)
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        advice = f"Let the service write to {folder}, or set EVALIUM_FILES."
+        return Finding("files", Health.FAIL, f"Nothing can be written below {there}.", advice)
+    if settings.s3_bucket is None:
+        return Finding("files", Health.OK, f"Files lie in {folder}.")
+    try:
+        async with asyncio.timeout(BUCKET_SECONDS):
+            await storing.storage(settings).arrived(key_of(UUID(int=0), UUID(int=0)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told
+        told = f"The bucket '{settings.s3_bucket}' does not answer: {type(error).__name__}."
+        return Finding("files", Health.FAIL, told, "Compare EVALIUM_S3_* with what the service wants.")
+    return Finding("files", Health.OK, f"The bucket '{settings.s3_bucket}' answers.")

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mail.smtp import TlsMode
 from server.setup_errors import SigningKeyError
+from services.content_parts import LARGEST_FILE
 
 SEED_BYTES = 32
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -30,6 +31,10 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _absolute_if_any(path: Path | None) -> Path | None:
+    return None if path is None else _absolute(path)
 
 
 def _nothing_when_blank(value: SecretStr | None) -> SecretStr | None:
@@ -173,6 +178,78 @@ class Settings(BaseSettings):
         description=(
             "Bearer token that opens /metrics. Without it only this machine may read them, and not through a proxy."
         ),
+    )
+    files: Annotated[Path | None, AfterValidator(_absolute_if_any)] = Field(
+        default=None,
+        validation_alias="EVALIUM_FILES",
+        description=(
+            "Directory for files that people hand in. Machines that serve one database share it. Without it they lie "
+            "in the folder files of the data directory. With a bucket, only what has not arrived whole lies there."
+        ),
+    )
+    s3_bucket: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        validation_alias="EVALIUM_S3_BUCKET",
+        description="Bucket for these files, at Amazon S3 or whatever speaks its language, instead of the directory.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+/?$",
+        validation_alias="EVALIUM_S3_ENDPOINT",
+        description="Address of the service that the bucket is at. Without it, Amazon's for the region.",
+    )
+    s3_region: str | None = Field(
+        default=None, validation_alias="EVALIUM_S3_REGION", description="Region of the bucket, such as eu-west-1."
+    )
+    s3_access_key: str | None = Field(
+        default=None,
+        validation_alias="EVALIUM_S3_ACCESS_KEY",
+        description=(
+            "Id of the key that may read, write and delete there. Without it, what the machine gives its processes "
+            "counts."
+        ),
+    )
+    s3_secret_key: OptionalSecret = Field(
+        default=None, validation_alias="EVALIUM_S3_SECRET_KEY", description="The secret of that key."
+    )
+    upload_max_bytes: int = Field(
+        default=1_073_741_824,
+        ge=1,
+        le=LARGEST_FILE,
+        validation_alias="EVALIUM_UPLOAD_MAX_BYTES",
+        description="Bytes that a file may have; a question may accept less. At most 2147483647.",
+    )
+    upload_media_types: str = Field(
+        default=(
+            "application/pdf,application/zip,application/json,application/msword,application/rtf,"
+            "application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.spreadsheet,"
+            "application/vnd.oasis.opendocument.presentation,"
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document,"
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation,"
+            "image/*,audio/*,video/*,text/plain,text/csv,text/markdown"
+        ),
+        pattern=r"^\s*[a-z0-9*][a-z0-9!#$&^_.+-]*/[a-z0-9*!#$&^_.+-]+(\s*,\s*[a-z0-9*][a-z0-9!#$&^_.+-]*/[a-z0-9*!#$&^_.+-]+)*\s*$",
+        validation_alias="EVALIUM_UPLOAD_MEDIA_TYPES",
+        description=(
+            "Media types that are taken, in small letters, with commas between them: image/* for all of a kind, */* "
+            "for every one. A question may accept fewer."
+        ),
+    )
+    uploads_unfinished: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        validation_alias="EVALIUM_UPLOADS_UNFINISHED",
+        description="How many uploads a person, a candidate or a service token may have begun and not finished.",
+    )
+    upload_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        validation_alias="EVALIUM_UPLOAD_HOURS",
+        description="Hours after which an upload that was not finished, or not used, is removed.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",

@@ -12,7 +12,7 @@ from jobs import schedule
 from jobs.handling import Tools
 from jobs.worker import Worker
 from realtime.hub import Hub
-from server import mailing, opening
+from server import mailing, opening, storing
 from server.addresses import DatabaseAddress
 from server.settings import Settings, public_url, signing_key
 from services import invitations, jobs_parked
@@ -57,7 +57,8 @@ async def _serve(settings: Settings, address: DatabaseAddress, stop: asyncio.Eve
     try:
         async with asyncio.TaskGroup() as group:
             link = partial(invitations.link, public_url(settings), tokens)
-            group.create_task(Worker(address.app_dsn, hub, Tools(office, post, tokens, public_url(settings))).run(stop))
+            tools = Tools(office, post, tokens, public_url(settings), storing.storage(settings))
+            group.create_task(Worker(address.app_dsn, hub, tools).run(stop))
             group.create_task(schedule.run(office, Notary(tokens.secret_for("ledger-checkpoints")), stop, link=link))
     finally:
         await post.close()

@@ -19,6 +19,8 @@ from services.content_kinds import (
     Content,
     EssayContent,
     EssayKey,
+    FileUploadContent,
+    FileUploadKey,
     Key,
     MatchingContent,
     MatchingKey,
@@ -67,6 +69,7 @@ _CONTENTS: dict[QuestionKind, type[Content]] = {
     QuestionKind.MATCHING: MatchingContent,
     QuestionKind.ORDERING: OrderingContent,
     QuestionKind.ESSAY: EssayContent,
+    QuestionKind.FILE_UPLOAD: FileUploadContent,
     QuestionKind.OBSERVATION: ObservationContent,
 }
 _KEYS: dict[QuestionKind, type[Key]] = {
@@ -78,6 +81,7 @@ _KEYS: dict[QuestionKind, type[Key]] = {
     QuestionKind.MATCHING: MatchingKey,
     QuestionKind.ORDERING: OrderingKey,
     QuestionKind.ESSAY: EssayKey,
+    QuestionKind.FILE_UPLOAD: FileUploadKey,
     QuestionKind.OBSERVATION: ObservationKey,
 }
 
@@ -107,6 +111,8 @@ def parse_content(kind: QuestionKind, raw: object) -> Content:
     for name, options in _lists(content).items():
         refuse_repeats([option.id for option in options], ("content", name), "id")
         refuse_repeats([option.text.strip() for option in options], ("content", name), "text")
+    if isinstance(content, FileUploadContent):
+        refuse_repeats(content.accepted_media_types, ("content", "accepted_media_types"), "media type")
     return content
 
 

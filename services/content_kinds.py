@@ -15,10 +15,13 @@ from pydantic import (
 )
 
 from services.content_parts import (
+    LARGEST_FILE,
     LONGEST_SHORT_TEXT,
+    MOST_FILES,
     ClosedSet,
     Explanation,
     Id,
+    MediaRange,
     Number,
     Option,
     Part,
@@ -33,7 +36,7 @@ from services.rubrics import Rubric
 
 
 class QuestionKind(StrEnum):
-    """What a candidate does to answer. Essays and observations are judged by a person, all others by rule."""
+    """What a candidate does to answer. Essays, files and observations are judged by a person, all others by rule."""
 
     SINGLE_CHOICE = "single_choice"
     MULTIPLE_CHOICE = "multiple_choice"
@@ -43,6 +46,7 @@ class QuestionKind(StrEnum):
     MATCHING = "matching"
     ORDERING = "ordering"
     ESSAY = "essay"
+    FILE_UPLOAD = "file_upload"
     OBSERVATION = "observation"
 
 
@@ -128,11 +132,23 @@ class EssayContent(Part):
     max_words: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
 
 
+class FileUploadContent(Part):
+    """Files are handed in, judged by a person.
+
+    Nothing among `accepted_media_types` means whatever the installation takes; `image/*` means every image. `max_bytes`
+    is for each file; what the installation takes at most holds anyway.
+    """
+
+    accepted_media_types: Annotated[tuple[MediaRange, ...], Field(max_length=20)] = ()
+    max_files: Annotated[StrictInt, Field(ge=1, le=MOST_FILES)] = 1
+    max_bytes: Annotated[StrictInt, Field(ge=1, le=LARGEST_FILE)] | None = None
+
+
 class ObservationContent(Part):
     """Something that a person is seen to do: an assessor judges it on the spot, and nothing is handed in for it."""
 
 
-JUDGED = frozenset({QuestionKind.ESSAY, QuestionKind.OBSERVATION})
+JUDGED = frozenset({QuestionKind.ESSAY, QuestionKind.FILE_UPLOAD, QuestionKind.OBSERVATION})
 """The kinds that wait for a person."""
 
 
@@ -144,6 +160,7 @@ Content: TypeAlias = (
     | MatchingContent
     | OrderingContent
     | EssayContent
+    | FileUploadContent
     | ObservationContent
 )
 
@@ -233,6 +250,10 @@ class EssayKey(JudgedKey):
     """What an essay is judged by."""
 
 
+class FileUploadKey(JudgedKey):
+    """What files are judged by."""
+
+
 class ObservationKey(JudgedKey):
     """What an observation is judged by."""
 
@@ -245,6 +266,7 @@ Key: TypeAlias = (
     | MatchingKey
     | OrderingKey
     | EssayKey
+    | FileUploadKey
     | ObservationKey
 )
 

@@ -17,6 +17,9 @@ LONGEST_OPTION = 2_000
 LONGEST_SHORT_TEXT = 1_000
 LONGEST_ESSAY = 50_000
 LONGEST_NUMBER = 40
+MOST_FILES = 20
+LARGEST_FILE = 2**31 - 1
+"""Bytes: the largest whole number of GraphQL."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -73,6 +76,16 @@ OptionText = Annotated[Words, StringConstraints(max_length=LONGEST_OPTION)]
 Explanation = Annotated[Text, StringConstraints(max_length=LONGEST_STEM)]
 Id = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,16}$")]
 """Short stable name of an option within its question. Candidates see it."""
+
+FileId = Annotated[
+    StrictStr, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+"""UUID of an upload, as text in small letters."""
+
+MediaRange = Annotated[
+    Text, StringConstraints(max_length=127, pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*)$")
+]
+"""A media type in small letters, or all of a kind, such as `image/*`."""
 
 Number = Annotated[Text, StringConstraints(max_length=LONGEST_NUMBER), AfterValidator(_number)]
 """A decimal number as a string, so that no binary fraction ever stands between a candidate and a point."""

@@ -366,3 +366,50 @@ class LockdownRequired(Refusal):
 
     code = "LOCKDOWN_REQUIRED"
     hint = "Open the assessment in Safe Exam Browser with the configuration that you were given, or ask a proctor."
+
+
+class FileTooLarge(Refusal):
+    """The file has more bytes than are taken here."""
+
+    code = "FILE_TOO_LARGE"
+    hint = "Send a smaller file, or several."
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(f"The file has {size} bytes; at most {most} are taken.", path=["sizeBytes"])
+
+
+class MediaTypeRefused(Refusal):
+    """Files of this media type are not taken here."""
+
+    code = "MEDIA_TYPE_REFUSED"
+    hint = "Send the file in one of the formats that are taken."
+
+    def __init__(self, media_type: str, taken: Sequence[str]) -> None:
+        super().__init__(f"'{media_type}' is not taken; taken are {', '.join(taken)}.", path=["mediaType"])
+
+
+class TooManyUploads(Refusal):
+    """As many uploads as one may have are begun, and not finished."""
+
+    code = "TOO_MANY_UPLOADS"
+    hint = "Finish what was begun; what is left lying is removed by itself."
+
+
+class ChecksumMismatch(Refusal):
+    """What arrived has another SHA-256 than was announced; nothing of it is kept."""
+
+    code = "CHECKSUM_MISMATCH"
+    hint = "Send the whole file again, or announce it anew with the hash that it has."
+
+    def __init__(self, found: str, announced: str) -> None:
+        super().__init__(f"The file that arrived has the SHA-256 {found}; announced was {announced}.")
+
+
+class FileLost(Refusal):
+    """The bytes of a file that was recorded are not where they were stored."""
+
+    code = "FILE_LOST"
+    hint = "Tell whoever runs the installation: the file has to come back from a backup."
+
+    def __init__(self) -> None:
+        super().__init__("The file is recorded, and its bytes cannot be found.")

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from services.content_kinds import (
     ChoiceContent,
     Content,
+    FileUploadContent,
     MatchingContent,
     OrderingContent,
     QuestionKind,
@@ -16,7 +17,18 @@ from services.content_kinds import (
     check_pairs,
     expect,
 )
-from services.content_parts import LONGEST_ESSAY, Id, Number, Part, Text, read, refuse_repeats, refuse_unknown
+from services.content_parts import (
+    LONGEST_ESSAY,
+    MOST_FILES,
+    FileId,
+    Id,
+    Number,
+    Part,
+    Text,
+    read,
+    refuse_repeats,
+    refuse_unknown,
+)
 from services.refusals import InvalidInput
 
 
@@ -50,13 +62,21 @@ class PairsResponse(Part):
     pairs: Annotated[dict[Id, Id], Field(max_length=26)]
 
 
+class FilesResponse(Part):
+    """Ids of files that have arrived: `{"files": ["…"]}`; an empty list is no answer."""
+
+    files: Annotated[tuple[FileId, ...], Field(max_length=MOST_FILES)]
+
+
 class OrderResponse(Part):
     """All item ids in the candidate's order: `{"order": [...]}`."""
 
     order: Annotated[tuple[Id, ...], Field(max_length=26)]
 
 
-Response: TypeAlias = ChoiceResponse | ChoicesResponse | ValueResponse | TextResponse | PairsResponse | OrderResponse
+Response: TypeAlias = (
+    ChoiceResponse | ChoicesResponse | ValueResponse | TextResponse | FilesResponse | PairsResponse | OrderResponse
+)
 
 _RESPONSES: dict[QuestionKind, type[Response]] = {
     QuestionKind.SINGLE_CHOICE: ChoiceResponse,
@@ -67,6 +87,7 @@ _RESPONSES: dict[QuestionKind, type[Response]] = {
     QuestionKind.MATCHING: PairsResponse,
     QuestionKind.ORDERING: OrderResponse,
     QuestionKind.ESSAY: TextResponse,
+    QuestionKind.FILE_UPLOAD: FilesResponse,
 }
 
 
@@ -92,6 +113,8 @@ def is_answered(response: Response | None) -> bool:
             return False
         case ChoicesResponse():
             return bool(response.choices)
+        case FilesResponse():
+            return bool(response.files)
         case TextResponse():
             return bool(response.text.strip())
         case PairsResponse():
@@ -106,7 +129,7 @@ def is_answer(stored: dict[str, Any] | None) -> bool:
         return False
     if "text" in stored:
         return bool(stored["text"].strip())
-    return all(stored.values()) if "choices" in stored or "pairs" in stored else True
+    return all(stored.values()) if stored.keys() & {"choices", "files", "pairs"} else True
 
 
 def _check(content: Content, response: Response) -> None:
@@ -116,6 +139,8 @@ def _check(content: Content, response: Response) -> None:
         case ChoicesResponse():
             refuse_repeats(response.choices, ("response", "choices"), "option")
             refuse_unknown(response.choices, _option_ids(content), ("response", "choices"), "option")
+        case FilesResponse():
+            _check_files(expect(content, FileUploadContent), response.files)
         case TextResponse():
             _check_length(content, response.text)
         case PairsResponse():
@@ -130,6 +155,13 @@ def _option_ids(content: Content) -> list[str]:
     if isinstance(content, TrueFalseContent):
         return [option.id for option in content.options]
     return [option.id for option in expect(content, ChoiceContent).options]
+
+
+def _check_files(content: FileUploadContent, files: tuple[str, ...]) -> None:
+    refuse_repeats(files, ("response", "files"), "file")
+    if len(files) > content.max_files:
+        said = f"response.files: at most {content.max_files} files are handed in; these are {len(files)}."
+        raise InvalidInput(said, path=("response", "files"), hint="Leave some out.")
 
 
 def _check_length(content: Content, text: str) -> None:

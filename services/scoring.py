@@ -45,6 +45,7 @@ from services.refusals import InvalidInput
 from services.responses import (
     ChoiceResponse,
     ChoicesResponse,
+    FilesResponse,
     OrderResponse,
     PairsResponse,
     Response,
@@ -109,7 +110,7 @@ def check_points(points: Decimal) -> Decimal:
 
 
 def score(kind: QuestionKind, content: Content, key: Key, response: Response | None, points: Decimal) -> ItemScore:
-    """Score one response; nothing answered earns 0, an answered essay and every observation wait for a person."""
+    """Score one response; nothing answered earns 0, an essay, files and every observation wait for a person."""
     worth = half_up(Fraction(points), POINTS_PLACES)
     if kind is QuestionKind.OBSERVATION:
         return ItemScore(None, worth, ItemState.PENDING, correct=None)
@@ -117,6 +118,9 @@ def score(kind: QuestionKind, content: Content, key: Key, response: Response | N
         return ItemScore(half_up(Fraction(0), POINTS_PLACES), worth, ItemState.UNANSWERED, correct=False)
     if kind is QuestionKind.ESSAY:
         return ItemScore(None, worth, ItemState.PENDING, correct=None, detail=_words(content, response))
+    if kind is QuestionKind.FILE_UPLOAD:
+        files = len(expect(response, FilesResponse).files)
+        return ItemScore(None, worth, ItemState.PENDING, correct=None, detail={"files": files})
     share, detail = _judge(content, key, response)
     awarded = half_up(Fraction(points) * share, POINTS_PLACES)
     return ItemScore(awarded, worth, ItemState.SCORED, correct=share == 1, detail=detail)

@@ -12,6 +12,7 @@ from services import content, responses, sessions_connection
 from services.idempotency import Answer as KeptJson
 from services.idempotency import Request
 from services.refusals import InvalidInput, NotFound, Refusal
+from services.responses import FilesResponse
 from services.sessions_sheet import Happening, PaperItem, Sheet, StoredAnswer
 from services.work import Work
 
@@ -74,15 +75,22 @@ class Save:
         item = sheet.items.get((self.session_id, self.item_id))
         if item is None:
             raise NotFound("item of this paper", self.item_id, path=["itemId"])
-        return item, responses.parse_response(item.kind, item.content, self.response)
+        parsed = responses.parse_response(item.kind, item.content, self.response)
+        if isinstance(parsed, FilesResponse):
+            _require_arrived(parsed, sheet.files.get((self.session_id, self.item_id), set()))
+        return item, parsed
 
     def refused(self, sheet: Sheet) -> Refusal:
-        """Return once more why this answer was refused: a paper never changes, so it is for the same reason."""
+        """Return once more why this answer was refused: a paper never changes, so it is for the same reason.
+
+        A file, though, may have arrived since.
+        """
         try:
             self.read(sheet)
         except Refusal as refusal:
             return refusal
-        raise LookupError(f"the answer to item {self.item_id} is not refused any more")
+        hint = "Send it again under a new key."
+        return InvalidInput("A file had not arrived when this was sent first.", path=["response", "files"], hint=hint)
 
     def kept(self, outcome: Saved) -> KeptJson:
         """Return what is kept under the request's key."""
@@ -122,6 +130,16 @@ class SaveMany:
             _placed(n, one.refused(sheet)) if known is None else one.again(sheet, {"is_current": known})
             for n, (one, known) in enumerate(zip(self.saves, kept["rows"], strict=True))
         ]
+
+
+def _require_arrived(response: FilesResponse, arrived: set[str]) -> None:
+    for n, one in enumerate(response.files):
+        if one not in arrived:
+            raise InvalidInput(
+                f"No upload '{one}' to this item has arrived.",
+                path=["response", "files", n],
+                hint="Send all of the file first, then name its upload.",
+            )
 
 
 def _tried(n: int, save: Save, sheet: Sheet) -> Saved | Refusal:

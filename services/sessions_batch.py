@@ -42,6 +42,11 @@ _ANSWERS = (
     " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id)"
     " join answers a on a.session_id = c.session_id and a.item_id = c.item_id"
 )
+_FILES = (
+    "select u.session_id, u.item_id, u.id::text as id"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id)"
+    " join uploads u on u.session_id = c.session_id and u.item_id = c.item_id and u.state = 'finished'"
+)
 _BATCHES = (
     "select b.session_id, b.batch_id, b.fingerprint, b.accepted, b.last_seq"
     " from unnest($1::uuid[], $2::text[]) c(session_id, batch_id)"
@@ -208,6 +213,7 @@ async def _read(unit: Unit, acts: Sequence[Act], papers: Papers, rules: Rules) -
     if saves:
         await _read_answers(unit, sheet, saves)
         await _read_items(unit, sheet, saves, papers)
+        await _read_files(unit, sheet, saves)
     if reports:
         asked = [one.session_id for one in reports], [one.batch_id for one in reports]
         for row in await unit.fetch(_BATCHES, *asked):
@@ -255,6 +261,15 @@ async def _read_items(unit: Unit, sheet: Sheet, saves: Sequence[Save], papers: P
             sheet.items[row["session_id"], row["item_id"]] = papers[row["session_id"], row["item_id"]] = read
     while len(papers) > REMEMBERED:
         papers.popitem(last=False)
+
+
+async def _read_files(unit: Unit, sheet: Sheet, saves: Sequence[Save]) -> None:
+    """Read what has arrived, where an answer names files."""
+    asked = {(one.session_id, one.item_id) for one in saves if one.response is not None and "files" in one.response}
+    if not asked:
+        return
+    for row in await unit.fetch(_FILES, [one[0] for one in asked], [one[1] for one in asked]):
+        sheet.files.setdefault((row["session_id"], row["item_id"]), set()).add(row["id"])
 
 
 async def _read_keys(unit: Unit, sheet: Sheet, acts: Sequence[Act]) -> None:

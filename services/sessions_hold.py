@@ -54,7 +54,7 @@ async def hold_many(work: Work, session_ids: Sequence[UUID], *, shared: Sequence
     return list(await work.session.scalars(held))
 
 
-def require_running(session: Held, now: datetime) -> None:
+def require_running(session: DeliverySession | Held, now: datetime) -> None:
     """Refuse unless the candidate is at work: started, not ended, and within deadline and network allowance."""
     if session.state == SessionState.EXPIRED or is_over(session, now):
         raise over(session, now)

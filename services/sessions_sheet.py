@@ -101,6 +101,8 @@ class Sheet:
     """Sessions of which something changed that seldom does: connection and attention."""
     signalled: set[UUID] = field(default_factory=set[UUID])
     """Sessions of which a count grew that may call for attention."""
+    files: dict[tuple[UUID, UUID], set[str]] = field(default_factory=dict[tuple[UUID, UUID], set[str]])
+    """Uploads that have arrived, by session and item, where an answer names any."""
     seen: set[UUID] = field(default_factory=set[UUID])
     """Sessions that were heard of; what was told of is written anyway."""
     checked: set[UUID] = field(default_factory=set[UUID])

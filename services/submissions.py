@@ -15,7 +15,17 @@ from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.sessions import Answer, DeliverySession, SessionPaper
 from models.submissions import ItemState, Outcome, ScoreVersion, Submission, SubmissionCause, SubmissionItem
-from services import authoring, content, corrections_lines, plain, responses, reviews_open, scores, scoring
+from services import (
+    authoring,
+    content,
+    corrections_lines,
+    evidence_acts,
+    plain,
+    responses,
+    reviews_open,
+    scores,
+    scoring,
+)
 from services.content import QuestionKind
 from services.content_parts import fingerprint
 from services.corrections_lines import InForce
@@ -68,7 +78,8 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
     )
     work.session.add(submission)
     await work.session.flush()
-    work.session.add_all(_items(submission, paper, saved))
+    items = _items(submission, paper, saved)
+    work.session.add_all(items)
     work.session.add(
         ScoreVersion(
             org_unit_id=session.org_unit_id,
@@ -83,6 +94,7 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
         ),
     )
     await work.session.flush()
+    await evidence_acts.hand_in(work, submission, items)
     waiting = [item["kind"] for item, one in zip(paper.items, judged, strict=True) if one.state is ItemState.PENDING]
     observed = QuestionKind.OBSERVATION in waiting
     await reviews_open.open_for(work, submission, len(waiting), at, is_observed=observed)

@@ -28,6 +28,7 @@ _READ = {
     C.SUBMISSIONS_READ,
     C.PROGRAMMES_READ,
     C.REPORTS_READ,
+    C.EVIDENCE_READ,
 }
 _SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ}
 
@@ -56,7 +57,16 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         "assessor",
         "Assessor",
         "Grades what people handed in.",
-        _SEE | {C.QUESTIONS_READ, C.SESSIONS_READ, C.SUBMISSIONS_READ, C.REVIEWS_GRADE},
+        _SEE
+        | {
+            C.QUESTIONS_READ,
+            C.SESSIONS_READ,
+            C.SUBMISSIONS_READ,
+            C.REVIEWS_GRADE,
+            C.EVIDENCE_READ,
+            C.EVIDENCE_RECORD,
+            C.EVIDENCE_DECIDE,
+        },
     ),
     _role(
         "proctor",
@@ -87,6 +97,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.REVIEWS_CONFIGURE,
             C.RESULTS_RELEASE,
             C.SCORES_CORRECT,
+            C.EVIDENCE_READ,
         },
     ),
     _role(
@@ -106,6 +117,6 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
         "integrator",
         "Integrator",
         "Connects other systems: issues and reads results.",
-        _READ | {C.ASSIGNMENTS_ISSUE, C.TOKENS_MANAGE},
+        _READ | {C.ASSIGNMENTS_ISSUE, C.TOKENS_MANAGE, C.EVIDENCE_RECORD},
     ),
 )

@@ -73,6 +73,8 @@ AUTHORED = (
     "result_holds",
     "inquiries",
     "rooms",
+    "evidence_items",
+    "evidence_events",
 )
 """Tables whose references say who did something, which stays as it was said."""
 

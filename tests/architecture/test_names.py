@@ -15,6 +15,7 @@ FLOORS = [
     "dataloaders",
     "services",
     "mail",
+    "storage",
     "realtime",
     "models",
     "migrations",

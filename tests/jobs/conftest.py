@@ -7,6 +7,7 @@ from jobs.handling import Tools
 from mail.post import Letter, Receipt
 from realtime.hub import Hub
 from services.tokens import Tokens
+from storage.local import LocalStorage
 from tests.services.conftest import office, rung, world
 
 TOKENS = Tokens(Ed25519PrivateKey.generate())
@@ -37,8 +38,8 @@ def post() -> Pigeonhole:
 
 
 @pytest.fixture
-def tools(office, post) -> Tools:
-    return Tools(office, post, TOKENS, "http://site.example")
+def tools(office, post, tmp_path) -> Tools:
+    return Tools(office, post, TOKENS, "http://site.example", LocalStorage(tmp_path))
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,9 @@ BODIES = {
         }
     },
     "ESSAY": {"essay": {"maxWords": 300, "rubric": RUBRIC}},
+    "FILE_UPLOAD": {
+        "fileUpload": {"acceptedMediaTypes": ["image/*"], "maxFiles": 2, "maxBytes": 1000, "rubric": RUBRIC}
+    },
     "OBSERVATION": {"observation": {"explanation": "Gloves on, switch off, test lamp.", "rubric": RUBRIC}},
 }
 
@@ -103,6 +106,9 @@ async def test_every_kind_is_written_and_read_back_with_its_key(world: World, au
         "MATCHING": lambda: len(key["pairs"]) == len(content["right"]) == 2 and key["rule"] == "PER_PAIR",
         "ORDERING": lambda: sorted(key["order"]) == [item["id"] for item in content["items"]],
         "ESSAY": lambda: content["maxWords"] == 300 and key["rubric"]["criteria"][0]["levels"][1]["label"] == "Merit",
+        "FILE_UPLOAD": lambda: (
+            (content["acceptedMediaTypes"], content["maxFiles"], content["maxBytes"]) == (["image/*"], 2, 1000)
+        ),
         "OBSERVATION": lambda: (content["isAnswered"], key["rubric"]["criteria"][0]["title"]) == (False, "Argument"),
     }
     assert expected[kind]()

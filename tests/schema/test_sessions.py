@@ -45,6 +45,7 @@ CANDIDATES_TYPES = {
     "MatchingContent",
     "OrderingContent",
     "EssayContent",
+    "FileUploadContent",
     "ObservationContent",
     "SessionStartPayload",
     "AnswerSavePayload",
@@ -56,6 +57,10 @@ CANDIDATES_TYPES = {
     "SessionHeartbeatPayload",
     "MyRevision",
     "SessionPulse",
+    "MyUpload",
+    "MyUploadCreatePayload",
+    "UploadHeader",
+    "UploadLimitsInfo",
 }
 
 
@@ -379,6 +384,7 @@ def test_candidates_reach_their_own_types_only():
         "sessionProbe",
         "sessionSubmit",
         "inquiryOpen",
+        "myUploadCreate",
     )
     for name in acts:
         reachable(CORE.mutation_type.fields[name].type, seen)

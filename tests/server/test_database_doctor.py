@@ -47,7 +47,7 @@ async def test_a_healthy_service_is_found_healthy_running_or_not(settings: Setti
     for findings in (running, stopped):
         assert {name for name, finding in findings.items() if finding.health is not Health.OK} <= {"web pages"}
         expected = {"database", "application's login", "migrations", "fsync", "data_checksums", "wake-ups", "clocks"}
-        expected |= {"streams", "cluster", "restored rows", "running server"}
+        expected |= {"streams", "cluster", "restored rows", "running server", "files"}
         assert expected <= set(findings)
 
 
@@ -56,10 +56,14 @@ async def test_flaws_are_named_with_what_to_type(settings: Settings, monkeypatch
     settings.data.mkdir()
     settings.data.chmod(0o777)
     changed = {"redis_url": SecretStr("redis://127.0.0.1:1"), "signing_key": SecretStr("nonsense")}
+    changed |= {"s3_bucket": "evidence", "s3_endpoint": "http://127.0.0.1:1", "s3_region": "eu-west-1"}
+    changed |= {"s3_access_key": "key", "s3_secret_key": SecretStr("hush")}
     findings = await found(settings.model_copy(update=changed))
     assert "EVALIUM_PROT" in findings["settings"].message
     assert findings["data directory"].advice.startswith("chmod")
     assert (findings["redis"].health, findings["signing key"].health) == (Health.FAIL, Health.FAIL)
+    assert (findings["files"].health, "'evidence' does not answer" in findings["files"].message) == (Health.FAIL, True)
+    assert "hush" not in str(findings)
 
 
 async def test_a_database_that_is_not_durable_or_not_safe_is_named(settings: Settings, cluster: Cluster) -> None:

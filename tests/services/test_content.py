@@ -20,6 +20,7 @@ ITEMS = {"items": [{"id": "a", "text": "first"}, {"id": "b", "text": "second"}, 
 LEVELS = [{"id": "low", "label": "Low", "points": "0"}, {"id": "high", "label": "High", "points": "4"}]
 RUBRIC = {"criteria": [{"id": "a", "title": "Argument", "levels": LEVELS}]}
 
+FILES = [f"0190{n:04}-0000-7000-8000-000000000000" for n in range(3)]
 GOOD: list[tuple[QuestionKind, Any, Any]] = [
     (QuestionKind.SINGLE_CHOICE, AB, {"correct": "b"}),
     (QuestionKind.MULTIPLE_CHOICE, AB, {"correct": ["a", "c"], "rule": "per_option", "explanation": "Because."}),
@@ -34,6 +35,12 @@ GOOD: list[tuple[QuestionKind, Any, Any]] = [
     (QuestionKind.ESSAY, {"max_words": 300}, {}),
     (QuestionKind.ESSAY, None, None),
     (QuestionKind.ESSAY, None, {"rubric": RUBRIC}),
+    (QuestionKind.FILE_UPLOAD, None, None),
+    (
+        QuestionKind.FILE_UPLOAD,
+        {"accepted_media_types": ["application/pdf", "image/*"], "max_files": 3, "max_bytes": 5_000_000},
+        {"rubric": RUBRIC},
+    ),
     (QuestionKind.OBSERVATION, None, {"rubric": RUBRIC, "explanation": "Gloves on."}),
     (QuestionKind.OBSERVATION, {}, {}),
 ]
@@ -100,6 +107,22 @@ BAD: list[tuple[QuestionKind, Any, Any, tuple[str | int, ...], str]] = [
     (QuestionKind.ORDERING, ITEMS, {"order": ["a", "b"]}, ("key", "order"), "'c' is missing"),
     (QuestionKind.ORDERING, ITEMS, {"order": ["a", "b", "b"]}, ("key", "order", 2), "twice"),
     (QuestionKind.ESSAY, {"max_words": True}, {}, ("content", "max_words"), "True"),
+    (QuestionKind.FILE_UPLOAD, {"max_files": 0}, {}, ("content", "max_files"), "it is 0"),
+    (QuestionKind.FILE_UPLOAD, {"max_bytes": 2**31}, {}, ("content", "max_bytes"), "it is 2147483648"),
+    (
+        QuestionKind.FILE_UPLOAD,
+        {"accepted_media_types": ["*/*"]},
+        {},
+        ("content", "accepted_media_types", 0),
+        "pattern",
+    ),
+    (
+        QuestionKind.FILE_UPLOAD,
+        {"accepted_media_types": ["image/*", "image/*"]},
+        {},
+        ("content", "accepted_media_types", 1),
+        "stands twice",
+    ),
 ]
 
 
@@ -254,6 +277,8 @@ ANSWERED: list[tuple[QuestionKind, Any, Any, bool]] = [
     (QuestionKind.MATCHING, LISTS, {"pairs": {}}, False),
     (QuestionKind.ORDERING, ITEMS, {"order": ["c", "b", "a"]}, True),
     (QuestionKind.ESSAY, {}, {"text": "é" * 50_000}, True),
+    (QuestionKind.FILE_UPLOAD, {"max_files": 2}, {"files": FILES[:2]}, True),
+    (QuestionKind.FILE_UPLOAD, {}, {"files": []}, False),
 ]
 
 
@@ -290,6 +315,10 @@ def test_null_clears_an_answer_of_every_kind(kind: QuestionKind) -> None:
         (QuestionKind.MATCHING, LISTS, {"pairs": {"1": "a", "2": "a"}}, ("response", "pairs", 1)),
         (QuestionKind.MATCHING, LISTS, {"pairs": {"9": "a"}}, ("response", "pairs")),
         (QuestionKind.ORDERING, ITEMS, {"order": ["a"]}, ("response", "order")),
+        (QuestionKind.FILE_UPLOAD, {"max_files": 2}, {"files": FILES}, ("response", "files")),
+        (QuestionKind.FILE_UPLOAD, {"max_files": 2}, {"files": FILES[:1] * 2}, ("response", "files", 1)),
+        (QuestionKind.FILE_UPLOAD, {}, {"files": ["../../etc/passwd"]}, ("response", "files", 0)),
+        (QuestionKind.FILE_UPLOAD, {}, {"text": "See attachment."}, ("response", "files")),
         (QuestionKind.ESSAY, {}, {"text": "x" * 50_001}, ("response", "text")),
         (QuestionKind.ESSAY, {}, {"text": "a\x00"}, ("response", "text")),
         (QuestionKind.ESSAY, {}, {"text": "\ud83d"}, ("response", "text")),

@@ -156,6 +156,7 @@ def test_points_of_three(kind: QuestionKind, raw: Any, key: Any, answer: Any, po
         (QuestionKind.SHORT_TEXT, {}, {"accepted": ["a"]}, {"text": " "}),
         (QuestionKind.ESSAY, {}, {}, {"text": ""}),
         (QuestionKind.ESSAY, {}, {}, None),
+        (QuestionKind.FILE_UPLOAD, {}, {}, {"files": []}),
     ],
 )
 def test_no_answer_earns_nothing_under_any_rule(kind: QuestionKind, raw: Any, key: Any, answer: Any) -> None:
@@ -168,6 +169,12 @@ def test_an_essay_waits_for_a_person_and_says_how_long_it_is() -> None:
     assert (result.points_awarded, result.state, result.correct) == (None, ItemState.PENDING, None)
     assert result.max_points == 10
     assert result.detail == {"words": 4, "max_words": 3}
+
+
+def test_files_wait_for_a_person() -> None:
+    files = [f"0190000{n}-0000-7000-8000-000000000000" for n in range(2)]
+    result = judge(QuestionKind.FILE_UPLOAD, {"max_files": 2}, {}, {"files": files}, "10")
+    assert (result.points_awarded, result.state, result.detail) == (None, ItemState.PENDING, {"files": 2})
 
 
 def test_the_detail_tells_how_the_points_came_about() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from tests.walks import story
+from tests.walks import files, story
 from tests.walks.conftest import Live
 from tests.walks.made import EVENT, World, name, planned, question_given
 
@@ -131,10 +131,34 @@ ROOMS: dict[str, tuple[str, Build]] = {
     "RoomSessionsMove": ("manager", lambda w: {"id": None, "sessions": [{"id": w.busy.session_id}]}),
 }
 
+
+def followed(world: "World", act: str) -> dict[str, Any]:
+    evidence, event = world.filed.evidence[act]
+    return {"id": evidence, "priorEventId": event, "reason": "As I see it."}
+
+
+EVIDENCE: dict[str, tuple[str, Build]] = {
+    "UploadCreate": ("assessor", lambda w: {"submissionId": w.filed.submission, **files.announced(b"four")}),
+    "MyUploadCreate": (
+        "candidate: filing",
+        lambda w: {"itemId": w.filed.sitting.items[0]["id"], **files.announced(b"five")},
+    ),
+    "EvidenceRecord": (
+        "assessor",
+        lambda w: {"submissionId": w.filed.submission, "uploadId": w.filed.upload, "note": "Signed."},
+    ),
+    "EvidenceAmend": ("assessor", lambda w: followed(w, "amend")),
+    "EvidenceApprove": ("assessor", lambda w: followed(w, "approve")),
+    "EvidenceReject": ("assessor", lambda w: followed(w, "reject")),
+    "EvidenceVerify": ("assessor", lambda w: {"id": w.filed.evidence["verify"][0]}),
+    "EvidenceVoid": ("assessor", lambda w: followed(w, "void")),
+}
+
 MUTATIONS: dict[str, tuple[str, Build]] = {
     **REVIEWS,
     **OBSERVED,
     **RESULTS,
+    **EVIDENCE,
     **ROOMS,
     "QuestionCreate": ("author", lambda _w: question_given()),
     "QuestionUpdate": ("author", lambda w: {"id": w.draft["id"], "stem": "Is it really?"}),
@@ -310,5 +334,6 @@ async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
     own["candidate: locked"] = world.locked.token
     own["candidate: told"] = world.reviews.asker
+    own["candidate: filing"] = world.filed.sitting.token
     own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)

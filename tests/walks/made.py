@@ -8,7 +8,7 @@ from uuid import uuid4
 from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
-from tests.walks import essays, observed, story
+from tests.walks import essays, files, observed, story
 from tests.walks.conftest import Live
 from tests.walks.observed import InHand
 from tests.walks.story import Locked, Sitting
@@ -205,6 +205,43 @@ async def make_corrections(live: Live, version_id: str, submission_id: str, done
 
 
 @dataclass
+class Filed:
+    """Somebody who sits and is asked for files, a submission with a file, and evidence for each act."""
+
+    sitting: Sitting
+    submission: str
+    task: str
+    from_candidate: str
+    upload: str
+    evidence: dict[str, tuple[str, str]]
+    """By act: the id of the evidence, and of the event to follow on."""
+
+
+async def make_files(live: Live) -> Filed:
+    """Hand in a file, and record one for each act on evidence."""
+    version = await files.publish(live)
+    submission, _ = await files.hand_in(live, version, b"one")
+    _, sitting = await files.sit_down(live, version)
+    found: dict[str, tuple[str, str]] = {}
+    for act in ("amend", "approve", "reject", "verify", "void"):
+        upload = await files.staff_upload(live, b"two", submissionId=submission)
+        given = {"submissionId": submission, "uploadId": upload["id"]}
+        made = await live.do("EvidenceRecord", given, role="assessor")
+        found[act] = made["evidence"]["id"], made["event"]["id"]
+    upload = await files.staff_upload(live, b"three", submissionId=submission)
+    seen = (await live.ask("SubmissionEvidence", {"id": submission}, role="admin"))["submission"]
+    task = (await live.post("query ($id: ID!) { submission(id: $id) { reviews { id } } }", {"id": submission}, await live.token("admin")))["data"]  # fmt: skip
+    return Filed(
+        sitting,
+        submission,
+        task["submission"]["reviews"][0]["id"],
+        seen["items"][0]["evidence"][0]["id"],
+        upload["id"],
+        found,
+    )
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -240,6 +277,7 @@ class World:
     observed: Observed
     rooms: Roomed
     corrected: Corrected
+    filed: Filed
     locked_assignment: str
     locked: Locked
     """A candidate who has to prove a lockdown browser."""
@@ -291,6 +329,7 @@ async def make_world(live: Live) -> World:
         await make_observed(live),
         await make_rooms(live, busy, people.kept),
         await make_corrections(live, version["id"], seen["id"], done),
+        await make_files(live),
         locked_assignment,
         locked,
     )

@@ -41,6 +41,7 @@ def bodies() -> list[dict[str, Any]]:
         *matched,
         *ordered,
         {"essay": {"maxWords": 100}},
+        {"fileUpload": {"maxFiles": 2}},
     ]
     for one in found:
         for part in one.values():

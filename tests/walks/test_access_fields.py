@@ -48,7 +48,7 @@ async def ids(live: Live) -> dict[str, str]:
     text = """query ($r: ID!, $v: ID!, $a: ID!) {
         reviewTask(id: $r) { submission { id items { id } } } assignment(id: $a) { invitations(first: 1) { nodes { id } } }
         evaluationVersion(id: $v) { sections(first: 1) { items(first: 1) { questionVersion { id } } } } }"""
-    given = {"r": world.reviews.to_claim, "v": world.version_id, "a": world.locked_assignment}
+    given = {"r": world.filed.task, "v": world.version_id, "a": world.locked_assignment}
     body = await live.post(text, given, await live.token("admin"))
     assert "errors" not in body, body
     data = body["data"]
@@ -60,6 +60,7 @@ async def ids(live: Live) -> dict[str, str]:
         "AssignmentTemplate": world.limits.template,
         "CorrectionBatch": world.corrected.batch,
         "EvaluationVersion": world.version_id,
+        "EvidenceItem": world.filed.from_candidate,
         "Group": world.people.group,
         "Incident": world.limits.incident,
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
@@ -67,7 +68,7 @@ async def ids(live: Live) -> dict[str, str]:
         "Override": world.limits.override,
         "QuestionVersion": data["evaluationVersion"]["sections"][0]["items"][0]["questionVersion"]["id"],
         "Session": world.done.session_id,
-        "ReviewTask": world.reviews.to_claim,
+        "ReviewTask": world.filed.task,
         "Room": world.rooms.room,
         "Submission": submission["id"],
         "SubmissionItem": submission["items"][0]["id"],

@@ -258,12 +258,15 @@ def test_no_field_of_a_candidate_takes_an_id_but_the_item() -> None:
     assert {name for name, _ in own} == {
         "mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "invitationRedeem", "publicLinkRedeem",
         "sessionProbe", "mySessionStream", "answersSave", "sessionHeartbeat", "signInRequest", "signInRedeem",
-        "signInRefresh", "signOut", "inquiryOpen",
+        "signInRefresh", "signOut", "inquiryOpen", "myUploadCreate",
     }  # fmt: skip
     taken = {name: set(ids) for name, ids in own if ids}
-    assert taken == {"answerSave": {"itemId"}, "answersSave": {"itemId"}, "signInRedeem": {"orgUnitId"}}, (
-        "the org unit is one of the link's person"
-    )
+    assert taken == {
+        "answerSave": {"itemId", "files"},
+        "answersSave": {"itemId", "files"},
+        "myUploadCreate": {"itemId"},
+        "signInRedeem": {"orgUnitId"},
+    }, "files are uploads to that item, and the org unit is one of the link's person"
 
 
 async def test_one_persons_idempotency_key_answers_nobody_else(live: Live, world: World):

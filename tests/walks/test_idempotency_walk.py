@@ -64,6 +64,10 @@ OTHER: dict[str, Change | None] = {
     "ActivityExport": lambda given: given | {"most": 49},
     "ServiceTokenCreate": lambda given: given | {"name": "Another"},
     "ServiceTokenRevoke": lambda given: given | {"reason": "Another."},
+    "UploadCreate": lambda given: given | {"fileName": "another.pdf"},
+    "MyUploadCreate": lambda given: given | {"fileName": "another.pdf"},
+    "EvidenceRecord": lambda given: given | {"note": "Another."},
+    "EvidenceVerify": None,
     "RoomCreate": lambda given: given | {"capacity": 31},
     "RoomUpdate": lambda given: given | {"capacity": 31},
     "RoomArchive": lambda given: given | {"reason": "Another."},
@@ -97,6 +101,10 @@ OTHER: dict[str, Change | None] = {
     "RoleUpdate": lambda given: given | {"name": "Another"},
     **dict.fromkeys(
         (
+            "EvidenceAmend",
+            "EvidenceApprove",
+            "EvidenceReject",
+            "EvidenceVoid",
             "AssignmentSchedulePause",
             "AssignmentScheduleSkip",
             "AssignmentScheduleArchive",
@@ -151,7 +159,8 @@ the answers show."""
 KEPT = {"delivery_sessions": "to_jsonb(t) - 'attention_check_at' - 'attention_version'"}
 """Without when the clock looks at a session next, and by which rules it did: every running one is looked at."""
 
-VOLATILE = {"serverNow", "secondsRemaining"}
+VOLATILE = {"serverNow", "secondsRemaining", "integrity", "availableActions"}
+"""What is shown as it is now: the clock, and what verifying a file has found since it was asked for."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from server.driver import connected
 from services.work import Work
-from tests.walks import made, story
+from tests.walks import files, made, story
 from tests.walks.conftest import Live, document
 from tests.walks.quiet import quiet
 from tests.walks.story import Sitting
@@ -58,6 +58,12 @@ NESTED = {
             latestScore { points scoredBy { displayName } items { points } } scoreVersions { number }
             items { position response { choice } score { points } questionVersion { id stem key { explanation } question { id } } }
         } } }""",
+    ),
+    "submissions to evidence": (
+        "admin",
+        """query ($n: Int!) { submissions(first: $n) { nodes { id evidence { id decision integrity latestEvent { id actor { id } }
+            events { id kind } availableActions { action enabled } replacedBy { id } replaces { id } recordedBy { email } }
+            items { id evidence { id decision } } } } }""",
     ),
     "messages to events": (
         "admin",
@@ -189,6 +195,14 @@ async def crowd(live: Live) -> dict[int, str]:
             await story.issue(live, done["version"]["id"], 1)
             await made.make_schedule(live, done["version"]["id"])
 
+    async def prove(submission: str) -> None:
+        async with busy:
+            upload = await files.staff_upload(live, b"proof", submissionId=submission)
+            given = {"submissionId": submission, "uploadId": upload["id"]}
+            await live.do("EvidenceRecord", given, role="assessor")
+
+    handed_in = (await live.ask("Submissions", {"first": FEW + MANY}, role="admin"))["submissions"]["nodes"]
+    await asyncio.gather(*(prove(one["id"]) for one in handed_in))
     await asyncio.gather(*(author(number) for number in range(MANY)))
     ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     for number in range(MANY):
