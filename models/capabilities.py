@@ -44,6 +44,7 @@ class Capability(StrEnum):
     ROOMS_PROCTOR = "rooms.proctor"
     ROOMS_MANAGE = "rooms.manage"
     SCORES_CORRECT = "scores.correct"
+    STATISTICS_READ = "statistics.read"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -84,5 +85,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.ROOMS_MANAGE: "Make rooms, assign their proctors, and put sessions and candidates into them.",
     Capability.REVIEWS_REASSIGN: "Take over a review that somebody else has in hand, with a reason.",
     Capability.SCORES_CORRECT: "Void questions, correct keys and points, and have the scores follow; and undo it.",
+    Capability.STATISTICS_READ: "See how questions and markers measure: difficulty, discrimination, severity.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

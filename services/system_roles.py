@@ -28,6 +28,7 @@ _READ = {
     C.SUBMISSIONS_READ,
     C.PROGRAMMES_READ,
     C.REPORTS_READ,
+    C.STATISTICS_READ,
 }
 _SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ}
 
@@ -50,6 +51,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.EVALUATIONS_WRITE,
             C.EVALUATIONS_PUBLISH,
             C.REPORTS_READ,
+            C.STATISTICS_READ,
         },
     ),
     _role(
@@ -82,6 +84,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.MESSAGES_READ,
             C.INVITATIONS_COPY_LINK,
             C.REPORTS_READ,
+            C.STATISTICS_READ,
             C.SCHEDULES_MANAGE,
             C.ROOMS_MANAGE,
             C.SCORES_CORRECT,

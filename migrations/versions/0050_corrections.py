@@ -1,4 +1,4 @@
-"""The right to correct scores, what became of the scores by a correction, and the scores that one gave.
+"""The rights to correct scores and to read statistics, what became of the scores by a correction, and the scores that one gave.
 
 Revision ID: 0050
 Revises: 0026
@@ -14,8 +14,14 @@ down_revision = "0026"
 branch_labels = None
 depends_on = None
 
-ADDED = {"scores.correct": "Void questions, correct keys and points, and have the scores follow; and undo it."}
-HELD = {"scores.correct": ["tenant_admin", "programme_manager"]}
+ADDED = {
+    "scores.correct": "Void questions, correct keys and points, and have the scores follow; and undo it.",
+    "statistics.read": "See how questions and markers measure: difficulty, discrimination, severity.",
+}
+HELD = {
+    "scores.correct": ["tenant_admin", "programme_manager"],
+    "statistics.read": ["tenant_admin", "author", "programme_manager", "auditor", "integrator"],
+}
 COUNTS = ("raised_count", "lowered_count", "passed_count", "failed_count")
 SCORES = "submission_score_versions"
 KEPT = (
