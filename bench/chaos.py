@@ -7,6 +7,7 @@ python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
+python -m bench.chaos statistics [--people 10000]
 """
 
 import argparse
@@ -23,7 +24,15 @@ from time import monotonic
 import httpx2
 from rich.console import Console
 
-from bench import chaos_corrections, chaos_jobs, chaos_proctors, chaos_rooms, chaos_schedules, chaos_site
+from bench import (
+    chaos_corrections,
+    chaos_jobs,
+    chaos_proctors,
+    chaos_rooms,
+    chaos_schedules,
+    chaos_site,
+    chaos_statistics,
+)
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
 from jobs.executor import MOST_CRASHES
@@ -223,6 +232,15 @@ async def corrections(people: int) -> bool:
     return not found.wrong
 
 
+async def measured(people: int) -> bool:
+    """Take the statistics of a large cohort: seconds, memory, and whether all papers were counted."""
+    found = await chaos_statistics.trial(people)
+    for name, seconds in found.seconds.items():
+        _say(f"statistics {name}: {seconds:.2f} s, grown by {found.grown[name] / 2**20:.1f} MB at most")
+    _say(f"papers counted: {sorted(found.papers)} of {people}")
+    return found.papers == {people}
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -232,12 +250,22 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _figures(suite: str, people: int | None) -> bool:
+    """Run the suites that measure what is done to a large cohort."""
+    whole = True
+    if suite in ("corrections", "all"):
+        whole &= asyncio.run(corrections(people or 5000))
+    if suite in ("statistics", "all"):
+        whole &= asyncio.run(measured(people or 10_000))
+    return whole
+
+
 def main() -> int:
     """Read the command line and run the suites that it names; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos")
     parser.add_argument(
         "suite",
-        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "corrections", "all"],
+        choices=["streams", "durability", "jobs", "schedules", "proctors", "rooms", "corrections", "statistics", "all"],
         nargs="?",
         default="all",
     )
@@ -249,7 +277,9 @@ def main() -> int:
     parser.add_argument("--proctors", type=int, default=50, help="proctors of the rooms suite")
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
-    parser.add_argument("--people", type=int, default=5000, help="people of the corrections suite, in fifties")
+    parser.add_argument(
+        "--people", type=int, help="people of the corrections suite (5000) or the statistics suite (10000)"
+    )
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     given = parser.parse_args()
     whole = True
@@ -270,8 +300,7 @@ def main() -> int:
             whole &= serving.run(rooms(plan, redis=redis))
     if given.suite in ("proctors", "all"):
         whole &= asyncio.run(proctors(given.races))
-    if given.suite in ("corrections", "all"):
-        whole &= asyncio.run(corrections(given.people))
+    whole &= _figures(given.suite, given.people)
     _say("nothing lost, nothing twice, nothing out of order" if whole else "NOT WHOLE: see above")
     return 0 if whole else 1
 

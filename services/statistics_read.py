@@ -55,15 +55,13 @@ select (select count(*) from counting where outcome = 'pending') as pending, cou
  regr_sxx(points, points) as points_squares,
  array[{bins}] as bins
 from papers"""
-_PARTS: Final = """{papers},
-parts as (
- select p.id, i.item_id, i.question_version_id, i.response, o.state, o.points, o.max_points,
-  o.points / nullif(o.max_points, 0) as share, (p.points - o.points) / nullif(p.max_points - o.max_points, 0) as rest,
+_ITEMS: Final = """{papers},
+opened as materialized (
+ select p.id, o.position, o.state, o.points, o.points / nullif(o.max_points, 0) as share,
+  (p.points - o.points) / nullif(p.max_points - o.max_points, 0) as rest,
   from_above <= $3 as is_upper, from_below <= $3 as is_lower
  from papers p
- cross join lateral jsonb_to_recordset(p.items) as o (position int, state text, points float8, max_points float8)
- join submission_items i on i.submission_id = p.id and i.position = o.position)"""
-_ITEMS: Final = """{parts}
+ cross join lateral jsonb_to_recordset(p.items) as o (position int, state text, points float8, max_points float8))
 select item_id, count(*) as asked, count(*) filter (where state <> 'voided') as n,
  count(*) filter (where state = 'unanswered' or (state = 'voided' and response is null)) as omitted,
  avg(share) filter (where state <> 'voided') as facility,
@@ -74,11 +72,12 @@ select item_id, count(*) as asked, count(*) filter (where state <> 'voided') as 
  regr_sxx(points, points) filter (where state <> 'voided') as points_squares,
  avg(share) filter (where state <> 'voided' and is_upper) as upper,
  avg(share) filter (where state <> 'voided' and is_lower) as lower
-from parts group by item_id"""
-_CHOICES: Final = """{parts}
-select item_id, choice, count(*) as n, count(*) filter (where is_upper) as upper,
- count(*) filter (where is_lower) as lower
-from parts cross join lateral jsonb_array_elements_text(
+from opened o join submission_items i on i.submission_id = o.id and i.position = o.position group by item_id"""
+_CHOICES: Final = """{papers}
+select item_id, choice, count(*) as n, count(*) filter (where from_above <= $3) as upper,
+ count(*) filter (where from_below <= $3) as lower
+from papers p join submission_items i on i.submission_id = p.id
+cross join lateral jsonb_array_elements_text(
  case when response ? 'choice' then jsonb_build_array(response -> 'choice') else response -> 'choices' end) as choice
 where response ? 'choice' or response ? 'choices' group by item_id, choice"""
 _MARKS: Final = """{papers}
@@ -156,17 +155,19 @@ class Statistics:
 
 
 async def read(work: Work, wanted: Wanted) -> Statistics | None:
-    """Return the statistics of an evaluation version; None where there is none to be seen. Six statements."""
+    """Return the statistics of an evaluation version; None where there is none to be seen.
+
+    A fixed number of statements, however many papers there are.
+    """
     known = select(EvaluationVersion.id).where(EvaluationVersion.id == wanted.version_id)
     if await work.session.scalar(known) is None:
         return None
     papers = _PAPERS.format(number=_NEWEST if wanted.is_remediated else _REPORTED, order=_ORDERS[wanted.attempts])
-    parts = _PARTS.format(papers=papers)
     given = (wanted.version_id, wanted.run_label)
     whole = (await work.fetch(_WHOLE.format(papers=papers, bins=_BINS), *given))[0]
     tail = statistics.tail(whole["n"])
-    rows = {row["item_id"]: row for row in await work.fetch(_ITEMS.format(parts=parts), *given, tail)}
-    choices = await work.fetch(_CHOICES.format(parts=parts), *given, tail)
+    rows = {row["item_id"]: row for row in await work.fetch(_ITEMS.format(papers=papers), *given, tail)}
+    choices = await work.fetch(_CHOICES.format(papers=papers), *given, tail)
     items = await _items(work, wanted.version_id, rows, choices)
     marks = [_marks(row) for row in await work.fetch(_MARKS.format(papers=papers), *given)]
     alpha = _alpha(whole, list(rows.values()))

@@ -47,6 +47,7 @@ def upgrade() -> None:
         ["tenant_id", "source_id", "submission_id"],
         postgresql_where=sa.text("cause = 'corrected'"),
     )
+    op.create_index("ix_submissions_evaluation_version", "submissions", ["tenant_id", "evaluation_version_id", "id"])
     op.execute("drop trigger append_only on submissions")
     # To compare whole rows with their snapshots was half of the time of a correction.
     op.execute(f"create trigger append_only before update of {KEPT} on submissions " + REFUSE.format(""))
@@ -56,6 +57,7 @@ def downgrade() -> None:
     """Take it back."""
     op.execute("drop trigger append_only on submissions")
     op.execute("create trigger append_only before update on submissions " + REFUSE.format(COMPARED))
+    op.drop_index("ix_submissions_evaluation_version", "submissions")
     op.drop_index("ix_submission_score_versions_batch", SCORES)
     for name in COUNTS:
         op.drop_column("correction_batches", name)
