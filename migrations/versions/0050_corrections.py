@@ -1,4 +1,4 @@
-"""The rights to correct scores and to read statistics, what became of the scores by a correction, and the scores that one gave.
+"""The right to correct scores, what became of the scores by a correction, and the scores that one gave.
 
 Revision ID: 0050
 Revises: 0026
@@ -14,14 +14,8 @@ down_revision = "0026"
 branch_labels = None
 depends_on = None
 
-ADDED = {
-    "scores.correct": "Void questions, correct keys and points, and have the scores follow; and undo it.",
-    "statistics.read": "See how questions and markers measure: difficulty, discrimination, severity.",
-}
-HELD = {
-    "scores.correct": ["tenant_admin", "programme_manager"],
-    "statistics.read": ["tenant_admin", "author", "programme_manager", "auditor", "integrator"],
-}
+ADDED = {"scores.correct": "Void questions, correct keys and points, and have the scores follow; and undo it."}
+HELD = {"scores.correct": ["tenant_admin", "programme_manager"]}
 COUNTS = ("raised_count", "lowered_count", "passed_count", "failed_count")
 SCORES = "submission_score_versions"
 KEPT = (
@@ -47,7 +41,6 @@ def upgrade() -> None:
         ["tenant_id", "source_id", "submission_id"],
         postgresql_where=sa.text("cause = 'corrected'"),
     )
-    op.create_index("ix_submissions_evaluation_version", "submissions", ["tenant_id", "evaluation_version_id", "id"])
     op.execute("drop trigger append_only on submissions")
     # To compare whole rows with their snapshots was half of the time of a correction.
     op.execute(f"create trigger append_only before update of {KEPT} on submissions " + REFUSE.format(""))
@@ -57,7 +50,6 @@ def downgrade() -> None:
     """Take it back."""
     op.execute("drop trigger append_only on submissions")
     op.execute("create trigger append_only before update on submissions " + REFUSE.format(COMPARED))
-    op.drop_index("ix_submissions_evaluation_version", "submissions")
     op.drop_index("ix_submission_score_versions_batch", SCORES)
     for name in COUNTS:
         op.drop_column("correction_batches", name)
