@@ -59,12 +59,12 @@ closed_set(
     "ReviewEventKind",
     "What happened to a review.",
     {
-        ReviewEventKind.OPENED: "It waits: it was handed in, or a correction that had voided it was undone.",
+        ReviewEventKind.OPENED: "It was handed in, and waits.",
         ReviewEventKind.CLAIMED: "Somebody took it in hand.",
         ReviewEventKind.RELEASED: "It was given back.",
         ReviewEventKind.STOLEN: "Somebody took it over from another.",
         ReviewEventKind.ITEM_FINALISED: "An item got its final mark.",
-        ReviewEventKind.FINALISED: "Everything has its final mark, or was voided by a correction.",
+        ReviewEventKind.FINALISED: "Everything has its final mark.",
     },
 )
 
