@@ -8,6 +8,7 @@ python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proct
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
 python -m bench.chaos uploads [--megabytes 500]
+python -m bench.chaos statistics [--people 10000]
 """
 
 import argparse
@@ -31,6 +32,7 @@ from bench import (
     chaos_rooms,
     chaos_schedules,
     chaos_site,
+    chaos_statistics,
     chaos_uploads,
 )
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
@@ -253,6 +255,15 @@ async def uploads(megabytes: int) -> bool:
     return found.is_whole and max(found.sending.growth, found.receiving.growth) < size / 4
 
 
+async def measured(people: int) -> bool:
+    """Take the statistics of a large cohort: seconds, memory, and whether all papers were counted."""
+    found = await chaos_statistics.trial(people)
+    for name, seconds in found.seconds.items():
+        _say(f"statistics {name}: {seconds:.2f} s, grown by {found.grown[name] / 2**20:.1f} MB at most")
+    _say(f"papers counted: {sorted(found.papers)} of {people}")
+    return found.papers == {people}
+
+
 def _share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -283,7 +294,8 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
     "rooms": _all_rooms,
     "proctors": lambda given: asyncio.run(proctors(given.races)),
-    "corrections": lambda given: asyncio.run(corrections(given.people)),
+    "corrections": lambda given: asyncio.run(corrections(given.people or 5000)),
+    "statistics": lambda given: asyncio.run(measured(given.people or 10_000)),
     "uploads": lambda given: asyncio.run(uploads(given.megabytes)),
 }
 
@@ -300,7 +312,9 @@ def main() -> int:
     parser.add_argument("--proctors", type=int, default=50, help="proctors of the rooms suite")
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
-    parser.add_argument("--people", type=int, default=5000, help="people of the corrections suite, in fifties")
+    parser.add_argument(
+        "--people", type=int, help="people of the corrections suite (5000) or the statistics suite (10000)"
+    )
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     parser.add_argument("--megabytes", type=int, default=500, help="size of the file of the uploads suite")
     given = parser.parse_args()

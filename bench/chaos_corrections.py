@@ -62,6 +62,26 @@ async def trial(people: int) -> Outcome:
         return await _Trial(site, http, made).run()
 
 
+@contextlib.asynccontextmanager
+async def watched(site: Site) -> AsyncGenerator[list[int], None]:
+    """Note by how many bytes the first process grows at most while the block runs."""
+    process = site.apis[0].process
+    if process is None:
+        raise RuntimeError("the API process is gone")
+    before, grown = memory(process.pid), [0]
+
+    async def look() -> None:
+        while True:
+            grown[0] = max(grown[0], memory(process.pid) - before)
+            await asyncio.sleep(0.01)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield grown
+    finally:
+        looking.cancel()
+
+
 class _Trial:
     def __init__(self, site: Site, http: httpx2.AsyncClient, made: Cohort) -> None:
         self.site, self.made, self.found = site, made, Outcome()
@@ -113,33 +133,12 @@ class _Trial:
         self.found.seconds["handing in beside it"] = monotonic() - began
 
     async def _timed(self, step: str, act: Awaitable[R]) -> R:
-        async with self._watched(step):
+        async with watched(self.site) as grown:
             began = monotonic()
             answer = await act
             self.found.seconds[step] = monotonic() - began
+        self.found.grown[step] = grown[0]
         return answer
-
-    @contextlib.asynccontextmanager
-    async def _watched(self, step: str) -> AsyncGenerator[None, None]:
-        """Note by how much the process grows at most while the block runs."""
-        process = self.site.apis[0].process
-        if process is None:
-            raise RuntimeError("the API process is gone")
-        before, peak = memory(process.pid), 0
-
-        async def look() -> None:
-            nonlocal peak
-            while True:
-                peak = max(peak, memory(process.pid))
-                await asyncio.sleep(0.01)
-
-        looking = asyncio.create_task(look())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            self.found.grown[step] = max(0, peak - before)
-            self.found.grown["before " + step] = before
 
     async def _scores(self) -> Any:
         return await self._row(_SCORES, self.made.version_id)

@@ -51,6 +51,7 @@ class Capability(StrEnum):
     EVIDENCE_READ = "evidence.read"
     EVIDENCE_RECORD = "evidence.record"
     EVIDENCE_DECIDE = "evidence.decide"
+    STATISTICS_READ = "statistics.read"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -98,5 +99,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.EVIDENCE_READ: "See the files that belong to submissions, and download them.",
     Capability.EVIDENCE_RECORD: "Upload files to submissions, record them as evidence, and amend what was recorded.",
     Capability.EVIDENCE_DECIDE: "Approve, reject and void evidence, and have its files verified.",
+    Capability.STATISTICS_READ: "See how questions and markers measure: difficulty, discrimination, severity.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

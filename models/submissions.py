@@ -76,6 +76,7 @@ class Submission(Resource, Timed, Base):
         refer("user_id", "users"),
         unique("session_id"),
         index("ix_submissions_assignment", "assignment_id", "id"),
+        index("ix_submissions_evaluation_version", "evaluation_version_id", "id"),
         CheckConstraint(among("cause", SubmissionCause), "cause"),
         {"info": {"narrow": [Narrowing.ORG_UNIT, Narrowing.OWN_SESSION]}},
     )

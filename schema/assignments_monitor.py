@@ -176,7 +176,8 @@ class MonitorRow:
         return await alone(_sessions, info, self)
 
     @strawberry.field(
-        description="The outcome by the score that counts; null before anything was handed in, and without the right.",
+        description="The outcome by the score that counts; null before anything was handed in, and without the right. "
+        "Marks and corrections change it, which `changedAfter` does not tell.",
         directives=[Requires(capability="submissions.read")],
     )
     @together(_outcomes)

@@ -23,6 +23,7 @@ BULK = frozenset(
         "correctionPreview",
         "correctionApply",
         "correctionUndo",
+        "evaluationStatistics",
     }
 )
 """Operations on thousands of rows, which staff send alone: a busy hour must not keep them from ever coming through."""

@@ -58,6 +58,7 @@ from schema.session_events import EVENT_TYPES
 from schema.sessions import SessionsQuery
 from schema.sessions_acts import SessionsActsMutation
 from schema.sign_ins import SignInsMutation, SignInsQuery
+from schema.statistics import StatisticsQuery
 from schema.streams import StreamsQuery, StreamsSubscription
 from schema.submissions import SubmissionsQuery
 from schema.uploads import UploadsMutation
@@ -100,6 +101,7 @@ Query = merge_types(
         RoomsQuery,
         LiveSessionsQuery,
         CohortsQuery,
+        StatisticsQuery,
         StreamsQuery,
         MySessionQuery,
         MessagesQuery,

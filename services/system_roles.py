@@ -29,6 +29,7 @@ _READ = {
     C.PROGRAMMES_READ,
     C.REPORTS_READ,
     C.EVIDENCE_READ,
+    C.STATISTICS_READ,
 }
 _SEE = {C.EVALUATIONS_READ, C.ASSIGNMENTS_READ, C.PROGRAMMES_READ}
 
@@ -51,6 +52,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.EVALUATIONS_WRITE,
             C.EVALUATIONS_PUBLISH,
             C.REPORTS_READ,
+            C.STATISTICS_READ,
         },
     ),
     _role(
@@ -92,6 +94,7 @@ SYSTEM_ROLES: tuple[SystemRole, ...] = (
             C.MESSAGES_READ,
             C.INVITATIONS_COPY_LINK,
             C.REPORTS_READ,
+            C.STATISTICS_READ,
             C.SCHEDULES_MANAGE,
             C.ROOMS_MANAGE,
             C.REVIEWS_CONFIGURE,

@@ -21,9 +21,14 @@ HELD = {role.key: role.capabilities for role in SYSTEM_ROLES}
 ROOTS = ("Query", "Mutation", "Subscription")
 INSIDE = [place for place in access_table.declared(schema) if place[0] not in ROOTS]
 
-ELSEWHERE = {("ProbeRecorded", "technicalDetails"), ("Session", "room"), ("CorrectionChange", "submission")}
+ELSEWHERE = {
+    ("ProbeRecorded", "technicalDetails"),
+    ("Session", "room"),
+    ("CorrectionChange", "submission"),
+    ("ItemStatistics", "questionVersion"),
+}
 """What no way from a global id leads to: events are read by streams alone, and tried there; the session here has been
-handed in, and is in no room; a preview is of what is not yet, and is tried in test_corrections.py."""
+handed in, and is in no room; a preview is of what is not yet and statistics are of many, and both are tried in walks of their own."""
 
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "AssignmentLockdown": ("Assignment", ("lockdown",)),

@@ -31,6 +31,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Invitations": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentMonitor": ("proctor", lambda w: {"id": w.assignment, "filter": {"buckets": ["STARTED"]}}),
     "Cohort": ("author", lambda _w: {"runLabel": "Walk_Run", "attempts": "BEST"}),
+    "EvaluationStatistics": ("author", lambda w: {"evaluationVersionId": w.version_id, "runLabel": "Walk_Run"}),
     "AssignmentResults": ("manager", lambda w: {"id": w.assignment}),
     "AssignmentEvents": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "Session": ("auditor", lambda w: {"id": w.done.session_id}),
