@@ -138,7 +138,7 @@ def followed(world: "World", act: str) -> dict[str, Any]:
 
 
 EVIDENCE: dict[str, tuple[str, Build]] = {
-    "UploadCreate": ("assessor", lambda w: {"submissionId": w.filed.submission, **files.announced(b"four")}),
+    "UploadCreate": ("clerk", lambda w: {"submissionId": w.filed.submission, **files.announced(b"four")}),
     "MyUploadCreate": (
         "candidate: filing",
         lambda w: {"itemId": w.filed.sitting.items[0]["id"], **files.announced(b"five")},
@@ -334,6 +334,7 @@ async def bearer(live: Live, world: World, who: str) -> str | None:
     own = {"nobody": None, "candidate: busy": world.busy.token, "candidate: waiting": world.waiting}
     own["candidate: locked"] = world.locked.token
     own["candidate: told"] = world.reviews.asker
+    own["clerk"] = world.filed.clerk
     own["candidate: filing"] = world.filed.sitting.token
     own["signed in"] = world.signed_in[3]["tokens"]["accessToken"]
     return own[who] if who in own else await live.token(who)

@@ -209,6 +209,8 @@ class Filed:
     """Somebody who sits and is asked for files, a submission with a file, and evidence for each act."""
 
     sitting: Sitting
+    clerk: str
+    """An assessor's token that has begun no upload yet."""
     submission: str
     task: str
     from_candidate: str
@@ -231,8 +233,10 @@ async def make_files(live: Live) -> Filed:
     upload = await files.staff_upload(live, b"three", submissionId=submission)
     seen = (await live.ask("SubmissionEvidence", {"id": submission}, role="admin"))["submission"]
     task = (await live.post("query ($id: ID!) { submission(id: $id) { reviews { id } } }", {"id": submission}, await live.token("admin")))["data"]  # fmt: skip
+    clerk = await sign_ins.signed_in(live, await sign_ins.person(live, "assessor"))
     return Filed(
         sitting,
+        clerk["tokens"]["accessToken"],
         submission,
         task["submission"]["reviews"][0]["id"],
         seen["items"][0]["evidence"][0]["id"],
