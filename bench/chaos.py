@@ -7,6 +7,8 @@ python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
+python -m bench.chaos reviews [--assessors 20] [--papers 500]
+python -m bench.chaos board --pool questions.json [--papers 200]
 python -m bench.chaos uploads [--megabytes 500]
 python -m bench.chaos statistics [--people 10000]
 """
@@ -20,15 +22,18 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from time import monotonic
 
 import httpx2
 from rich.console import Console
 
 from bench import (
+    chaos_board,
     chaos_corrections,
     chaos_jobs,
     chaos_proctors,
+    chaos_reviews,
     chaos_rooms,
     chaos_schedules,
     chaos_site,
@@ -273,6 +278,26 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+async def reviews(assessors: int, papers: int) -> bool:
+    """Let assessors judge one queue while processes die: what was marked twice, by the wrong one, or lost."""
+    found = await chaos_reviews.trial(assessors, papers)
+    _say(f"{assessors} assessors, {papers} papers of two essays, {found.seconds:.0f} s, {found.kills} processes killed")
+    _say(f"{found.claims} claims, {found.drifts} times told that the review is in other hands")
+    _say(f"unfinished {found.unfinished}, marked twice {found.twice}, by another than the holder {found.unheld}")
+    _say(f"fences that did not grow {found.fences}, drafts lost {found.lost}, scores wrong {found.scores}")
+    return found.is_whole
+
+
+async def board(pool: Path, papers: int) -> bool:
+    """Let a board of assessors who are known to disagree judge essays beside a pool's questions."""
+    found = await chaos_board.trial(pool, papers)
+    _say(f"{found.papers} papers sat and judged in {found.seconds:.0f} s; second opinions: {dict(found.reasons)}")
+    _say(f"agreed {found.agreed}, adjudicated {found.adjudicated}, scores that do not follow {found.wrong}")
+    for planted, severity in found.severities:
+        _say(f"planted {planted:+d} points, told {severity:+.3f} of the points")
+    return not found.wrong and found.is_ordered
+
+
 def _all_streams(given: argparse.Namespace) -> bool:
     bells = (False, True) if given.suite == "all" else (given.redis,)
     done = [asyncio.run(streams(given.seconds or 60, redis=redis)) for redis in bells]
@@ -287,6 +312,10 @@ def _all_rooms(given: argparse.Namespace) -> bool:
     return all(done)
 
 
+def _board(given: argparse.Namespace) -> bool:
+    return given.pool is None or asyncio.run(board(given.pool, given.papers or 200))
+
+
 SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "streams": _all_streams,
     "durability": lambda given: asyncio.run(durability(given.kills or 100)),
@@ -296,6 +325,8 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "proctors": lambda given: asyncio.run(proctors(given.races)),
     "corrections": lambda given: asyncio.run(corrections(given.people or 5000)),
     "statistics": lambda given: asyncio.run(measured(given.people or 10_000)),
+    "reviews": lambda given: asyncio.run(reviews(given.assessors, given.papers or 500)),
+    "board": _board,
     "uploads": lambda given: asyncio.run(uploads(given.megabytes)),
 }
 
@@ -316,6 +347,9 @@ def main() -> int:
         "--people", type=int, help="people of the corrections suite (5000) or the statistics suite (10000)"
     )
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
+    parser.add_argument("--assessors", type=int, default=20, help="assessors of the reviews suite")
+    parser.add_argument("--papers", type=int, help="papers of the reviews suite (500) or the board suite (200)")
+    parser.add_argument("--pool", type=Path, help="questions of the board suite, as JSON; it is left out without one")
     parser.add_argument("--megabytes", type=int, default=500, help="size of the file of the uploads suite")
     given = parser.parse_args()
     done = [suite(given) for name, suite in SUITES.items() if given.suite in (name, "all")]

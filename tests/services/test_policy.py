@@ -280,8 +280,8 @@ def test_settings_have_bounds(settings: dict[str, Any]) -> None:
 
 def test_feedback_modes_are_read_in_both_spellings() -> None:
     assert policy.parse_feedback_mode("score") is policy.parse_feedback_mode("SCORE") is FeedbackMode.SCORE
-    with pytest.raises(InvalidInput, match="'answers'; there is none, outcome, score") as refused:
-        policy.parse_feedback_mode("answers")
+    with pytest.raises(InvalidInput, match="'everything'; there is none, outcome, score, comments, answers") as refused:
+        policy.parse_feedback_mode("everything")
     assert refused.value.path == ("feedbackMode",)
 
 
