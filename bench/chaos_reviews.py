@@ -80,14 +80,14 @@ class Outcome:
         return not any((self.unfinished, self.twice, self.unheld, self.fences, self.lost, self.scores))
 
 
-async def trial(count: int, papers: int, seed: int = 1) -> Outcome:
+async def trial(count: int, papers: int, seed: int = 1, every: tuple[float, float] = KILL_EVERY) -> Outcome:
     """Let so many assessors judge so many papers of two essays each, and compare."""
     chance = random.Random(seed)  # noqa: S311 - a trial, and repeatable
     async with chaos_site.built(PROCESSES, redis=False) as site, httpx2.AsyncClient(timeout=30) as http:
         assignment = await _handed_in(site, http, chance, papers)
         people = await assessors(site, count)
         told, began, over = Told(), time.monotonic(), asyncio.Event()
-        killing = asyncio.create_task(_kill(site, chance, over))
+        killing = asyncio.create_task(_kill(site, chance, over, every))
         at_work = [
             _assess(site, http, who, assignment, told, random.Random(seed * 1000 + n))  # noqa: S311 - as above
             for n, who in enumerate(people)
@@ -101,14 +101,14 @@ async def trial(count: int, papers: int, seed: int = 1) -> Outcome:
             return await _compared(admin, told, papers, seconds, sum(site.kills.values()))
 
 
-async def _kill(site: Site, chance: random.Random, over: asyncio.Event) -> None:
+async def _kill(site: Site, chance: random.Random, over: asyncio.Event, every: tuple[float, float]) -> None:
     patience = FIRST_KILL
     while not over.is_set():
         try:
             await asyncio.wait_for(over.wait(), patience)
         except TimeoutError:
             await site.kill_api(chance)
-        patience = chance.uniform(*KILL_EVERY)
+        patience = chance.uniform(*every)
 
 
 async def _handed_in(site: Site, http: httpx2.AsyncClient, chance: random.Random, papers: int) -> str:

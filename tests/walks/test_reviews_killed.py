@@ -4,8 +4,8 @@ from bench import chaos_reviews
 
 
 async def test_nothing_is_marked_twice_or_lost_while_processes_die():
-    found = await chaos_reviews.trial(4, papers=10)
+    found = await chaos_reviews.trial(3, papers=6, every=(60.0, 90.0))
     print(found)  # noqa: T201 - for the record
     assert found.is_whole, found
-    assert found.claims >= 10
+    assert found.claims >= 6
     assert found.kills
