@@ -1,6 +1,6 @@
 """Assignments: issued, closed, redeemed, listed and watched."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ from resolvers import identity
 from resolvers import policy as policies
 from resolvers.access import public, requires
 from resolvers.context import Context
-from services import assignments, assignments_policy, assignments_redeem, invitations
+from services import assignments, assignments_policy, assignments_redeem, invitations, results_open
 from services.assignments import AssignmentOrder
 from services.assignments_monitor import Bucket
 from services.idempotency import Answer
@@ -24,6 +24,7 @@ from services.invitations import Invited
 from services.paging import Page, PageRequest
 from services.policy import Policy
 from services.refusals import InvitationUsed, Unauthenticated
+from services.tokens import Claims
 from services.work import Work
 
 
@@ -136,20 +137,48 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     What the rest of the operation reads, it reads as the candidate whose token is returned. Ten wrong tokens a minute
     from one address, and ten uses of one spent invitation, are told why they fail.
     """
-    tokens, attempts = context.house.tokens, context.house.attempts
+
+    async def act(work: Work, claims: Claims) -> Answer:
+        return await assignments_redeem.redeem(work, claims, nonce)
+
+    session, _ = await _by_invitation(context, "invitationRedeem", token, {"token": token, "nonce": nonce}, key, act)
+    return Redeemed(session, *assignments_redeem.session_token(context.house.tokens, session))
+
+
+@public
+async def result_open(context: Context, token: str, key: str | None) -> Redeemed:
+    """Open a session that has ended again, for its result, by the invitation that it began with."""
+
+    async def act(work: Work, claims: Claims) -> Answer:
+        return await results_open.open_(work, claims)
+
+    session, answer = await _by_invitation(context, "resultOpen", token, {"token": token}, key, act)
+    at = datetime.fromisoformat(answer["at"])
+    return Redeemed(session, *results_open.session_token(context.house.tokens, session, at))
+
+
+async def _by_invitation(
+    context: Context,
+    operation: str,
+    token: str,
+    given: dict[str, str],
+    key: str | None,
+    act: Callable[[Work, Claims], Awaitable[Answer]],
+) -> tuple[DeliverySession, Answer]:
+    """Act for the bearer of an invitation, and go on as the candidate of the session that comes of it."""
+    attempts = context.house.attempts
     try:
-        claims = invitations.verify(tokens, token)
+        claims = invitations.verify(context.house.tokens, token)
     except Unauthenticated:
         await attempts.failed("address", context.address)
         raise
     await attempts.check("invitation", str(claims.subject))
-    viewer = assignments_redeem.bearer(claims)
 
-    async def act(work: Work) -> Answer:
-        return await assignments_redeem.redeem(work, claims, nonce)
+    async def unit(work: Work) -> Answer:
+        return await act(work, claims)
 
     try:
-        answer = await context.write("invitationRedeem", key, {"token": token, "nonce": nonce}, act, viewer=viewer)
+        answer = await context.write(operation, key, given, unit, viewer=assignments_redeem.bearer(claims))
     except (Unauthenticated, InvitationUsed):
         await attempts.failed("invitation", str(claims.subject))
         raise
@@ -158,4 +187,4 @@ async def invitation_redeem(context: Context, token: str, nonce: str, key: str |
     session = await context.loaders.of(session_loaders.by_id).load(session_id)
     if session is None:
         raise LookupError(f"session {session_id} cannot be read back")
-    return Redeemed(session, *assignments_redeem.session_token(tokens, session))
+    return session, answer

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 
 from models.assignments import Assignment as AssignmentRow
-from resolvers import results
+from resolvers import assignments, results
 from schema.access import Info, act, says, told
 from schema.assignments import Assignment
 from schema.my_session import MySession
@@ -48,6 +48,24 @@ class InquiryOpenInput:
 
     reason: str = told(WHY)
     idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.input(description="A session to open again, for its result.")
+class ResultOpenInput:
+    """Which."""
+
+    token: str = told("The token of the invitation that the session began with.")
+    idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.type(description="A session that was opened again.")
+class ResultOpenPayload:
+    """Answer of `resultOpen`."""
+
+    session_token: str | None = told("Bearer token of the session, for reading its result; null when there is none.")
+    expires_at: datetime | None = told("When the token ends: after seven days. The invitation opens it again then.")
+    session: MySession | None = told("The session, as its candidate sees it.")
+    problems: list[Problem] = told("Why there is no session, and what to do.")
 
 
 @strawberry.type(description="Results about which something was decided, or not.")
@@ -108,6 +126,23 @@ class ResultsMutation:
             return await results.release(info.context, assignment, some, input.reason, key)
 
         return await _decided(release())
+
+    @act(
+        assignments.result_open,
+        "Open a session that has ended again, for its result, which may be told long after its own token has ended. A "
+        "token that is none of ours is UNAUTHENTICATED.",
+    )
+    async def result_open(
+        self, info: Info, input: Annotated[ResultOpenInput, says("By which invitation.")]
+    ) -> ResultOpenPayload:
+        """Open a result."""
+        opened, problems = await attempt(assignments.result_open(info.context, input.token, input.idempotency_key))
+        return ResultOpenPayload(
+            session_token=opened and opened.token,
+            expires_at=opened and opened.expires_at,
+            session=opened and MySession.of(opened.session),
+            problems=problems,
+        )
 
     @act(
         results.inquiry_open,

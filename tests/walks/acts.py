@@ -115,6 +115,7 @@ OBSERVED: dict[str, tuple[str, Build]] = {
 RESULTS: dict[str, tuple[str, Build]] = {
     "ResultsHold": ("manager", lambda w: {"assignmentId": w.assignment, "reason": "The board meets."}),
     "ResultsRelease": ("manager", lambda w: {"assignmentId": w.assignment, "reason": "It met."}),
+    "ResultOpen": ("nobody", lambda w: {"token": w.redeemed}),
     "InquiryOpen": ("candidate: told", lambda _w: {"reason": "My facts are right."}),
 }
 

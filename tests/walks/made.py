@@ -258,6 +258,8 @@ class World:
     unused: list[str]
     """Invitations that nobody redeems."""
     invitation: str
+    redeemed: str
+    """The invitation of who is done."""
     done: Sitting
     busy: Sitting
     waiting: str
@@ -319,6 +321,7 @@ async def make_world(live: Live) -> World:
         to_close,
         [one["id"] for one in sent],
         invitations[3],
+        invitations[0],
         done,
         busy,
         waiting,

@@ -258,7 +258,7 @@ def test_no_field_of_a_candidate_takes_an_id_but_the_item() -> None:
     assert {name for name, _ in own} == {
         "mySession", "sessionStart", "answerSave", "sessionEventsRecord", "sessionSubmit", "invitationRedeem", "publicLinkRedeem",
         "sessionProbe", "mySessionStream", "answersSave", "sessionHeartbeat", "signInRequest", "signInRedeem",
-        "signInRefresh", "signOut", "inquiryOpen", "myUploadCreate",
+        "signInRefresh", "signOut", "inquiryOpen", "myUploadCreate", "resultOpen",
     }  # fmt: skip
     taken = {name: set(ids) for name, ids in own if ids}
     assert taken == {

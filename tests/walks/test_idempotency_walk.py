@@ -83,6 +83,7 @@ OTHER: dict[str, Change | None] = {
     "ReviewSteal": lambda given: given | {"reason": "Another."},
     "GradeDraftSave": lambda given: given | {"points": "2"},
     "GradeFinalise": lambda given: given | {"points": "2"},
+    "ResultOpen": None,
     "FindingRaise": lambda given: given | {"severity": "MAJOR"},
     "UserInvite": lambda given: given | {"displayName": "Another"},
     "UserUpdate": lambda given: given | {"displayName": "Another"},

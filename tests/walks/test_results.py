@@ -10,7 +10,7 @@ import pytest
 from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.walks import essays, story
-from tests.walks.conftest import Live, key
+from tests.walks.conftest import Live, document, key
 
 
 async def mine(live: Live, token: str) -> dict[str, Any]:
@@ -136,6 +136,21 @@ async def test_a_regrade_is_asked_for_once_and_another_assessor_answers(live: Li
         "reviewTasks"
     ]["nodes"]
     assert {first["state"], second["state"]} == {"FINALISED"}
+
+
+async def test_the_invitation_opens_the_result_again_when_the_session_s_token_has_ended(live: Live):
+    version = await story.publish(live)
+    _, (invitation, other) = await story.issue(live, version["id"], 2, feedbackMode="SCORE")
+    sitting = await story.sit_down(live, invitation)
+    assert await refused(live, "ResultOpen", {"token": invitation}) == "INVALID_INPUT"
+    assert await refused(live, "ResultOpen", {"token": other}) == "INVALID_INPUT"
+    await live.do("SessionSubmit", {}, token=sitting.token)
+    opened = await live.do("ResultOpen", {"token": invitation})
+    assert opened["session"]["result"] == {"outcome": "FAILED", "percent": "0.00"}
+    assert datetime.fromisoformat(opened["expiresAt"]) > datetime.now(UTC) + timedelta(days=6)
+    assert (await mine(live, opened["sessionToken"]))["resultState"] == "TOLD"
+    body = await live.post(document("ResultOpen"), {"input": {"token": "nothing", "idempotencyKey": key()}})
+    assert [one["extensions"]["code"] for one in body["errors"]] == ["UNAUTHENTICATED"]
 
 
 async def test_no_regrade_is_offered_where_the_rules_offer_none(live: Live):
