@@ -62,6 +62,12 @@ class Sheet:
         """The mark that was given last."""
         return max(self.marks.values(), key=lambda one: one.id)
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether the score waits for any of these items."""
+        pending = {one["position"] for one in self.kept if ItemState(one["state"]) is ItemState.PENDING}
+        return bool(pending & self.open.keys())
+
     def left(self, role: MarkRole) -> int:
         """Count the items without a mark in a turn."""
         return len(self.open.keys() - self.of(role).keys())
@@ -105,13 +111,14 @@ async def turn_over(work: Work, held: Held, submission: Submission, found: Sheet
     """Go on after the last mark of a turn, whether it was given just now or is the last one that is still asked for."""
     task, turn = held.task, turn_of(held.task)
     if turn is MarkRole.FIRST:
-        marker = found.last.marker_id
+        marker = max(found.of(turn).values(), key=lambda one: one.id).marker_id
         task.reasons = await _reasons(work, held, submission, found, marker)
         task.first_marker_id = marker
         if task.reasons:
             await _ask_another(work, held, found, ReviewEventKind.SECOND_OPINION_REQUIRED)
             return
-    if turn is MarkRole.SECOND and _agreed(held, found) is None:
+    is_compared = bool(found.of(MarkRole.SECOND)) and not found.of(MarkRole.ADJUDICATOR)
+    if is_compared and _agreed(held, found) is None:
         await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
         return
     if task.is_observed:
@@ -146,12 +153,13 @@ async def count(work: Work, held: Held, submission: Submission, found: Sheet) ->
     await inquiries_answer.answer(work, held, change, found.last)
 
 
-async def end_unmarked(work: Work, held: Held) -> None:
-    """End a review in which nothing is left to be judged, and nothing was."""
+async def end_unmarked(work: Work, held: Held, reason: str, by: UUID | None) -> None:
+    """End a review in which nothing is left to be judged, and nothing was in this turn; that answers an inquiry."""
     task = held.task
     task.state, task.finalised_at, task.pending_count = ReviewState.FINALISED, held.now, 0
     await reviews_claims.let_go(work, held)
     await reviews_events.append(work, task, ReviewEventKind.FINALISED, at=held.now)
+    await inquiries_answer.answer_unmarked(work, held, reason, by)
 
 
 def _settled(held: Held, found: Sheet) -> tuple[dict[int, Decimal], dict[int, ReviewMark]]:
@@ -163,7 +171,8 @@ def _settled(held: Held, found: Sheet) -> tuple[dict[int, Decimal], dict[int, Re
     points = _agreed(held, found)
     if points is None:
         raise ValueError(f"the marks of review {held.task.id} do not agree, and nobody has decided")
-    return {**{position: mark.points for position, mark in first.items()}, **points}, {**first, **second}
+    alone = {position: mark.points for position, mark in (first | second).items()}
+    return alone | points, first | second
 
 
 def _agreed(held: Held, found: Sheet) -> dict[int, Decimal] | None:
