@@ -7,6 +7,7 @@ them, so that a second opinion can be blind.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from services.reviews_hold import Held
 from services.reviews_sampling import is_sampled
 from services.reviews_turns import turn_of
 from services.scores import Mark, Why
-from services.scoring import ItemScore, PassMark, ScoreTotal
+from services.scoring import POINTS_PLACES, ItemScore, PassMark, ScoreTotal, half_up
 from services.scoring_revised import scaled
 from services.work import Work
 
@@ -56,6 +57,22 @@ class Sheet:
     def of(self, role: MarkRole) -> dict[int, ReviewMark]:
         """Return the marks of one turn, by position."""
         return {position: mark for (turn, position), mark in self.marks.items() if turn is role}
+
+    def points(self, role: MarkRole) -> dict[int, Decimal]:
+        """Return the points of one turn, by position: a mark moves in proportion when a correction moves the worth."""
+        return {position: self._points(position, mark) for position, mark in self.of(role).items()}
+
+    def worth(self, position: int) -> Decimal:
+        """Return what an item is worth now; one that was voided, what it was worth when it was marked last."""
+        now = next(Decimal(one["max_points"]) for one in self.kept if one["position"] == position)
+        marks = [mark for (_, place), mark in self.marks.items() if place == position]
+        return now or max(marks, key=lambda one: one.id).max_points
+
+    def _points(self, position: int, mark: ReviewMark) -> Decimal:
+        worth = self.worth(position)
+        if worth == mark.max_points:
+            return mark.points
+        return half_up(Fraction(mark.points) / Fraction(mark.max_points) * Fraction(worth), POINTS_PLACES)
 
     @property
     def last(self) -> ReviewMark:
@@ -77,11 +94,11 @@ class Sheet:
         return scoring.total([self._scored(one, points) for one in self.kept], self.pass_mark)
 
     def _scored(self, item: Mapping[str, Any], points: Mapping[int, Decimal]) -> ItemScore:
-        worth = Decimal(item["max_points"])
-        if item["position"] in points and worth:
-            return ItemScore(min(points[item["position"]], worth), worth, ItemState.SCORED, correct=None)
+        worth, state = Decimal(item["max_points"]), ItemState(item["state"])
+        if item["position"] in points and state is not ItemState.VOIDED:
+            return ItemScore(points[item["position"]], worth, ItemState.SCORED, correct=None)
         given = None if item["points"] is None else Decimal(item["points"])
-        return ItemScore(given, worth, ItemState(item["state"]), item["correct"])
+        return ItemScore(given, worth, state, item["correct"])
 
 
 async def sheet(work: Work, task: ReviewTask, submission: Submission) -> Sheet:
@@ -165,21 +182,20 @@ async def end_unmarked(work: Work, held: Held, reason: str, by: UUID | None) -> 
 def _settled(held: Held, found: Sheet) -> tuple[dict[int, Decimal], dict[int, ReviewMark]]:
     """Return the points that count for each item, and the mark that decided last."""
     third, second, first = (found.of(role) for role in (MarkRole.ADJUDICATOR, MarkRole.SECOND, MarkRole.FIRST))
+    alone = found.points(MarkRole.FIRST)
     if third or not second:
-        last = {**first, **third}
-        return {position: mark.points for position, mark in last.items()}, last
+        return alone | found.points(MarkRole.ADJUDICATOR), first | third
     points = _agreed(held, found)
     if points is None:
         raise ValueError(f"the marks of review {held.task.id} do not agree, and nobody has decided")
-    alone = {position: mark.points for position, mark in (first | second).items()}
-    return alone | points, first | second
+    return alone | found.points(MarkRole.SECOND) | points, first | second
 
 
 def _agreed(held: Held, found: Sheet) -> dict[int, Decimal] | None:
     """Return what two people agree on for each item that both have marked; None where a third has to decide."""
-    first, second = found.of(MarkRole.FIRST), found.of(MarkRole.SECOND)
+    first, second = found.points(MarkRole.FIRST), found.points(MarkRole.SECOND)
     both = sorted(first.keys() & second.keys())
-    pairs = [Pair(first[one].points, second[one].points, first[one].max_points) for one in both]
+    pairs = [Pair(first[one], second[one], found.worth(one)) for one in both]
 
     def total(points: Sequence[Decimal]) -> ScoreTotal:
         return found.total(dict(zip(both, points, strict=True)))
@@ -191,9 +207,9 @@ def _agreed(held: Held, found: Sheet) -> dict[int, Decimal] | None:
 def _counted(found: Sheet, position: int, points: Decimal, mark: ReviewMark) -> Mark:
     ids = [str(one.id) for (_, place), one in sorted(found.marks.items(), key=lambda m: m[1].id) if place == position]
     detail: dict[str, Any] = {"marks": ids}
-    if mark.levels is not None and points == mark.points:
+    if mark.levels is not None and points == found.points(MarkRole(mark.role))[position]:
         detail["levels"] = mark.levels
-    return Mark(mark.submission_item_id, points, mark.max_points, detail, mark.rationale, mark.marker_id)
+    return Mark(mark.submission_item_id, points, found.worth(position), detail, mark.rationale, mark.marker_id)
 
 
 async def _ask_another(work: Work, held: Held, found: Sheet, kind: ReviewEventKind) -> None:
@@ -225,7 +241,7 @@ async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet,
 
 
 def _is_near(found: Sheet, within: Decimal, boundaries: Sequence[Decimal]) -> bool:
-    total = found.total({position: mark.points for position, mark in found.of(MarkRole.FIRST).items()})
+    total = found.total(found.points(MarkRole.FIRST))
     passes = found.pass_mark.percent
     if found.pass_mark.points is not None:
         passes = found.pass_mark.points / total.max_points * 100 if total.max_points else None

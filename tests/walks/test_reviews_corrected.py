@@ -154,3 +154,11 @@ async def test_a_review_that_waited_for_changes_goes_on_where_corrections_left_i
     await case.undo(batch)
     await live.do("ReviewResume", {"taskId": case.task, "reason": "It is on."}, role="assessor")
     assert (await case.shown())[:2] == ("AWAITING_REVIEW", 1)
+
+
+async def test_marks_given_before_and_after_the_worth_was_corrected_are_compared_as_shares(live: Live, other: str):
+    case = await Case.of(live, await essays.publish_under(live, sampleAtLeast=1))
+    await essays.mark(live, await live.token("assessor"), case.task, "all", "8")
+    await case.correct(1, points="5")
+    await essays.mark(live, other, case.task, "all", "4")
+    assert await case.shown() == ("FINALISED", 0, "PASSED", Decimal("93.33"))
