@@ -206,9 +206,10 @@ async def grade_finalise(
     context: Context, task_id: UUID, fence: int, judgement: Judgement, rationale: str, key: str | None
 ) -> ReviewTask:
     """Make a mark final."""
+    may_adjudicate = await _may_adjudicate(context)
 
     async def act(work: Work) -> Answer:
-        return await reviews_marks.finalise(work, task_id, fence, judgement, rationale)
+        return await reviews_marks.finalise(work, task_id, fence, judgement, rationale, may_adjudicate=may_adjudicate)
 
     given = {"task": str(task_id), "fence": fence, "mark": asdict(judgement), "rationale": rationale}
     return await _task(context, await context.write("gradeFinalise", key, given, act))

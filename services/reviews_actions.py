@@ -58,6 +58,7 @@ _IN_HAND = frozenset(ReviewAction) - {
 _OBSERVED = frozenset(
     {ReviewAction.RAISE_FINDING, ReviewAction.APPROVE, ReviewAction.REJECT, ReviewAction.REQUEST_CHANGES}
 )
+_TAKES_TURN = frozenset({ReviewAction.CLAIM, ReviewAction.STEAL, ReviewAction.MARK})
 _OPEN = frozenset(ReviewState) - {ReviewState.FINALISED}
 _STATES = {
     ReviewAction.MARK: frozenset(TURNS),
@@ -79,18 +80,18 @@ def available(task: ReviewTask, standing: Standing) -> list[Available]:
 def _why_not(task: ReviewTask, action: ReviewAction, who: Standing) -> str | None:
     if _NEEDS.get(action, Capability.REVIEWS_GRADE) not in who.held:
         return "You do not have the right to do this."
+    if who.is_candidate:
+        return "Nobody reviews what they have handed in themselves."
     if task.state not in _STATES.get(action, _OPEN):
         return f"The review is {task.state.replace('_', ' ')}."
     if action in _OBSERVED and not task.is_observed:
         return "Nothing in this review was observed."
     if action in _IN_HAND and not who.is_holder:
         return "You do not have this review in hand."
-    return _why_not_take(task, action, who) if action in (ReviewAction.CLAIM, ReviewAction.STEAL) else None
+    return _why_not_take(task, action, who) if action in _TAKES_TURN else None
 
 
 def _why_not_take(task: ReviewTask, action: ReviewAction, who: Standing) -> str | None:
-    if who.is_candidate:
-        return "Nobody reviews what they have handed in themselves."
     if who.is_barred:
         return "You have marked this already, and another person's judgement is asked for."
     if task.state == ReviewState.REQUIRES_ADJUDICATION and Capability.REVIEWS_ADJUDICATE not in who.held:

@@ -22,7 +22,7 @@ from models.submissions import Submission
 from services import reviews_claims, reviews_events, reviews_open, reviews_settle, words
 from services.idempotency import Answer
 from services.refusals import InvalidInput, Refusal
-from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open
+from services.reviews_hold import Held, drifted, hold, hold_to_score, require_another, require_fence, require_open
 from services.work import Work
 
 
@@ -96,6 +96,7 @@ async def resume(work: Work, task_id: UUID, reason: str) -> Answer:
     """Go on with a review that waited for changes, where it stood or where corrections have left it since."""
     why = words.reason(reason)
     held, submission = await hold_to_score(work, task_id)
+    require_another(work, held)
     if held.task.state != ReviewState.CHANGES_REQUESTED:
         raise drifted(held, "The review does not wait for changes.")
     found = await reviews_settle.sheet(work, held.task, submission)
@@ -118,6 +119,7 @@ async def reopen(work: Work, task_id: UUID, reason: str) -> Answer:
     """Open another round of a finalised review; the score stays until that round is finalised, too."""
     why = words.reason(reason)
     held, submission = await hold_to_score(work, task_id)
+    require_another(work, held)
     if held.task.state != ReviewState.FINALISED:
         raise drifted(held, "The review is not finalised.")
     work.record("review.reopened", ("submission", submission.id), reason=why, after={"round": held.task.round + 1})

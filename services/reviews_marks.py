@@ -16,7 +16,7 @@ from services.content_kinds import JudgedKey
 from services.idempotency import Answer
 from services.refusals import InvalidInput, NotFound, StateDrift
 from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open, reviewer
-from services.reviews_turns import turn_of
+from services.reviews_turns import require_turn, turn_of
 from services.rubrics import Rubric
 from services.scoring import POINTS_PLACES, half_up
 from services.work import Work
@@ -67,11 +67,13 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
     return {"task": str(task_id), "draft": str(kept.id), "drift": told}
 
 
-async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rationale: str) -> Answer:
+async def finalise(
+    work: Work, task_id: UUID, fence: int, given: Judgement, rationale: str, *, may_adjudicate: bool
+) -> Answer:
     """Make one's mark for an item final, and say why; what follows after the last one, `reviews_settle` decides.
 
-    Refuses a fence that is not the newest, an item that has its mark in this turn, and a mark that leaves a criterion
-    open.
+    Refuses a fence that is not the newest, a turn that is another person's (who it is may change by a merge while it is
+    in hand), an item that has its mark in this turn, and a mark that leaves a criterion open.
     """
     why = words.reason(rationale, path=["rationale"])
     _check_comment(given.comment)
@@ -81,6 +83,7 @@ async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rati
     turn = turn_of(held.task)
     if turn is None:
         raise drifted(held, "There is nothing to mark now.")
+    await require_turn(work, held, reviewer(work), may_adjudicate=may_adjudicate)
     item = await _item(work, held, given.item_id)
     before = await reviews_settle.sheet(work, held.task, submission)
     if (turn, item.row.position) in before.marks:
