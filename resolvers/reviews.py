@@ -10,7 +10,7 @@ from dataloaders import reviews as loaders
 from dataloaders import sessions as session_loaders
 from dataloaders import submissions as submission_loaders
 from models.capabilities import Capability
-from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask
+from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask, SecondOpinionReason
 from models.reviews_findings import ReviewFinding
 from models.submissions import SubmissionItem
 from resolvers.access import requires
@@ -92,9 +92,17 @@ async def policy(context: Context, task: ReviewTask) -> Policy:
     return reviews_policy.read(row)
 
 
-async def findings(context: Context, task_id: UUID) -> list[ReviewFinding]:
+async def findings(context: Context, task: ReviewTask) -> list[ReviewFinding]:
     """Return the findings in a review that the viewer may see."""
-    return await context.loaders.of(loaders.findings).load(task_id)
+    found = await context.loaders.of(loaders.findings).load(task.id)
+    return reviews_blind.seen_findings(task, await policy(context, task), await _onlooker(context, task), found)
+
+
+async def second_opinion_reasons(context: Context, task: ReviewTask) -> list[SecondOpinionReason]:
+    """Return why a second person is asked, as far as the viewer may know."""
+    if not task.reasons:
+        return []
+    return reviews_blind.seen_reasons(task, await policy(context, task), await _onlooker(context, task))
 
 
 async def actions(context: Context, tasks: Sequence[ReviewTask]) -> list[list[Available]]:

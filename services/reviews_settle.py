@@ -219,10 +219,10 @@ async def _ask_another(work: Work, held: Held, found: Sheet, kind: ReviewEventKi
     task.state = ReviewState.REQUIRES_SECOND_OPINION if is_second else ReviewState.REQUIRES_ADJUDICATION
     task.pending_count = len(found.open)
     await reviews_claims.let_go(work, held)
-    payload = {"reasons": task.reasons} if is_second else None
-    await reviews_events.append(work, task, kind, at=held.now, payload=payload)
+    await reviews_events.append(work, task, kind, at=held.now)
     act = "review.second_opinion_required" if is_second else "review.adjudication_required"
-    work.record(act, ("submission", task.submission_id), after=payload)
+    reasons = {"reasons": task.reasons} if is_second else None
+    work.record(act, ("submission", task.submission_id), after=reasons)
 
 
 async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet, marker: UUID) -> list[str]:

@@ -84,6 +84,9 @@ async def test_two_who_do_not_agree_are_decided_by_a_third(live: Live, panel: Pa
     (task,) = [one["id"] for one in await waiting(live, secondNear="100", tolerancePercent="10")]
     done = await essays.mark(live, panel.ann, task, "all", "9")
     assert (done["state"], done["secondOpinionReasons"]) == ("REQUIRES_SECOND_OPINION", ["NEAR_BOUNDARY"])
+    seen = await shown(live, task, panel.ben)
+    assert seen["secondOpinionReasons"] == []
+    assert [one["facts"] for one in seen["events"] if one["kind"] == "SECOND_OPINION_REQUIRED"] == [{}]
     done = await essays.mark(live, panel.ben, task, "all", "5")
     assert (done["state"], done["submission"]["latestScore"]["outcome"]) == ("REQUIRES_ADJUDICATION", "PENDING")
     given = {"input": {"id": task, "idempotencyKey": key()}}
