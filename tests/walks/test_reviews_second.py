@@ -162,3 +162,17 @@ async def test_whoever_absorbs_the_first_marker_gives_no_second_opinion(live: Li
     await live.do("ReviewRelease", {"id": task, "fence": fence}, token=ben)
     assert await refused(live, "ReviewClaim", {"id": task}, ben) == "NOT_ONESELF"
     assert (await essays.mark(live, panel.ben, task, "all", "8"))["state"] == "FINALISED"
+
+
+async def test_statistics_count_no_marks_of_a_review_that_is_not_over(live: Live, panel: Panel):
+    version = await essays.publish(live)
+    assignment, _ = await essays.hand_in(live, version, 1)
+    (task,) = await essays.queue(live, assignment)
+    await essays.mark(live, panel.ann, task["id"], "all", "8")
+    again = (await live.do("ReviewReopen", {"taskId": task["id"], "reason": "Too kind."}, role="admin"))["task"]["id"]
+    fence = (await live.do("ReviewClaim", {"id": again}, token=panel.ben))["fence"]
+    item = (await essays.items(live, again, token=panel.ben))[1]["item"]["id"]
+    given = {"taskId": again, "itemId": item, "fence": fence, "points": "2", "rationale": "Thin."}
+    await live.do("GradeFinalise", given, token=panel.ben)
+    found = await live.ask("EvaluationStatistics", {"evaluationVersionId": version}, role="author")
+    assert [one["markCount"] for one in found["evaluationStatistics"]["markers"]] == [2]
