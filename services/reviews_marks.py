@@ -18,7 +18,7 @@ from services.refusals import InvalidInput, NotFound, StateDrift
 from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open, reviewer
 from services.reviews_turns import require_turn, turn_of
 from services.rubrics import Rubric
-from services.scoring import POINTS_PLACES, half_up
+from services.scoring import POINTS_PLACES, half_up, has_places
 from services.work import Work
 
 LONGEST_COMMENT = 10_000
@@ -54,6 +54,8 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
     """
     held = await hold(work, task_id)
     _check_comment(given.comment)
+    if revision < 0:
+        raise InvalidInput(f"A revision counts from 0; this one is {revision}.", path=["revision"])
     item = await _item(work, held, given.item_id)
     _check_draft(item, given)
     lost: StateDrift | None = None
@@ -182,7 +184,7 @@ def _check_draft(item: _Item, given: Judgement) -> None:
 
 
 def _in_bounds(points: Decimal, worth: Decimal) -> Decimal:
-    if not points.is_finite() or not 0 <= points <= worth or Fraction(points) * 10**POINTS_PLACES % 1:
+    if not points.is_finite() or not 0 <= points <= worth or not has_places(points, POINTS_PLACES):
         said = f"{points} is not 0 to {worth:f} with at most {POINTS_PLACES} decimals."
         raise InvalidInput(said, path=["points"])
     return round(points, POINTS_PLACES)

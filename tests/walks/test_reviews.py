@@ -43,6 +43,13 @@ async def test_an_essay_is_claimed_judged_and_scored(live: Live, version: str):
     assert (kept["draft"]["levels"], kept["draft"]["lostAt"]) == (GOOD[:1], None)
     (open_,) = await refused(live, "GradeFinalise", {**place, "levels": GOOD[:1], "rationale": "R"}, role="assessor")
     assert (open_["code"], open_["message"]) == ("INVALID_INPUT", "Choose a level of 'Style'.")
+    odd = {**place, "itemId": second["item"]["id"]}
+    for points in ("1E-999999999", "10.0001", "-1", "NaN"):
+        given = {**odd, "points": points, "rationale": "R"}
+        (unfit,) = await refused(live, "GradeFinalise", given, role="assessor")
+        assert (unfit["code"], unfit["path"]) == ("INVALID_INPUT", ["points"])
+    (early,) = await refused(live, "GradeDraftSave", {**odd, "points": "0E-9", "revision": -1}, role="assessor")
+    assert (early["code"], early["path"]) == ("INVALID_INPUT", ["revision"])
     (silent,) = await refused(live, "GradeFinalise", {**place, "levels": GOOD, "rationale": " "}, role="assessor")
     assert silent["path"] == ["rationale"]
 
