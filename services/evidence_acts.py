@@ -168,7 +168,7 @@ def _drifted(now: Standing, said: str, *, state: str | None = None) -> StateDrif
 
 async def _arrived(work: Work, upload_id: UUID, submission_id: UUID, item_id: UUID | None) -> Upload:
     """Return an upload of the viewer's own that may become evidence there."""
-    upload = await uploads.of_owner(work, upload_id)
+    upload = await uploads.of_owner(work, upload_id, held=True)
     if (upload.submission_id, upload.submission_item_id) != (submission_id, item_id):
         raise NotFound("Upload", upload_id, path=["uploadId"])
     if upload.state != UploadState.FINISHED:

@@ -14,9 +14,11 @@ from jobs import evidence as jobs
 from jobs.handling import Task, Tools
 from models.evidence import EvidenceEventKind
 from schema.nodes import split_id
+from services import demonstration, evidence_acts, uploads
 from services import evidence as evidence_service
-from services import evidence_acts
 from services.uploads_receive import digest
+from services.viewer import Viewer
+from services.work import Work
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
 from tests.walks.files import here, staff_upload
@@ -385,6 +387,29 @@ async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Liv
     assert len(list(root.rglob(uuid_of(made["upload"]["id"]).hex))) == 1, "the session goes on"
     gone = await refused(live, "EvidenceRecord", {"submissionId": submission, "uploadId": unused["id"]})
     assert gone["code"] == "NOT_FOUND"
+
+
+async def test_what_is_recorded_while_it_is_removed_is_gone(live: Live, submission: str):
+    """Real connections: whoever records waits for whoever removes, and is told that the file is gone."""
+    upload = await staff_upload(live, BODY, submissionId=submission)
+    late = live.service.house.office.shifted(timedelta(hours=25))
+    viewer = Viewer.system((await demonstration.persona(late, "demo", "assessor")).tenant_id)
+    given = {"submissionId": submission, "uploadId": upload["id"]}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        admin = await asyncpg.connect(live.database.admin_dsn)
+
+        async def remove(work: Work) -> asyncio.Task:
+            found = await uploads.unused(work, 100)
+            assert uuid_of(upload["id"]) in [one.id for one in found]
+            recording = group.create_task(refused(live, "EvidenceRecord", given))
+            while not await admin.fetchval("select count(*) from pg_locks where not granted"):
+                assert not recording.done()
+            await uploads.remove(work, [uuid_of(upload["id"])])
+            return recording
+
+        recording = await late.perform(viewer, remove)
+        assert (await recording)["code"] == "NOT_FOUND"
+        await admin.close()
 
 
 async def test_no_row_of_evidence_is_changed_or_removed(live: Live, submission: str):
