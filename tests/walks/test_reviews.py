@@ -156,5 +156,7 @@ async def test_a_service_token_judges_nobody(live: Live, version: str):
             role="admin",
         )
     )["token"]
+    mine = await live.post(document("ReviewTasks"), {"filter": {"assignmentId": assignment, "isMine": True}}, token)
+    assert mine["data"]["reviewTasks"]["nodes"] == []
     body = await live.post(document("ReviewClaim"), {"input": {"id": waiting["id"]}}, token)
     assert body["data"]["reviewClaim"]["problems"][0]["code"] == "PERSON_NEEDED"
