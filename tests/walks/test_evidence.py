@@ -19,9 +19,11 @@ from services import evidence as evidence_service
 from services.uploads_receive import digest
 from services.viewer import Viewer
 from services.work import Work
+from tests.factories import sign_ins
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
 from tests.walks.files import here, staff_upload
+from tests.walks.test_corrections import robot
 
 BODY = b"What was seen, signed. " * 5000
 
@@ -256,6 +258,22 @@ async def test_who_may(live: Live, submission: str, version: str):
         live, "EvidenceRecord", {"submissionId": submission, "uploadId": upload["id"]}, role="admin"
     )
     assert not_mine["code"] == "NOT_FOUND"
+
+
+async def test_nobody_decides_about_evidence_of_their_own_work(live: Live, version: str):
+    person = await sign_ins.person(live, "assessor")
+    own = (await sign_ins.signed_in(live, person))["tokens"]["accessToken"]
+    submission, _ = await files.hand_in(live, version, BODY, recipients=[{"email": person.email}])
+    seen = await live.ask("SubmissionEvidence", {"id": submission}, role="auditor")
+    (evidence,) = seen["submission"]["items"][0]["evidence"]
+    nobody = await robot(live, ["evidence.read", "evidence.decide"])
+    given = {"id": evidence["id"], "reason": "R"}
+    for name in ("EvidenceApprove", "EvidenceReject", "EvidenceVoid"):
+        named = {"priorEventId": evidence["latestEvent"]["id"]} if name == "EvidenceVoid" else {}
+        (payload,) = (await live.ask(name, {"input": given | named}, token=own)).values()
+        assert [one["code"] for one in payload["problems"]] == ["NOT_ONESELF"]
+    (payload,) = (await live.ask("EvidenceApprove", {"input": given}, token=nobody)).values()
+    assert [one["code"] for one in payload["problems"]] == ["PERSON_NEEDED"]
 
 
 async def test_the_bytes_are_downloaded_whole_and_in_parts(live: Live, submission: str):
