@@ -78,6 +78,8 @@ async def _go_on(work: Work, held: Held, submission: Submission, why: Why) -> No
         task.state, task.finalised_at, task.decision = ReviewState.AWAITING_REVIEW, None, None
         payload = {"correction": str(why.source_id)}
         await reviews_events.append(work, task, ReviewEventKind.OPENED, at=held.now, reason=why.reason, payload=payload)
+    elif task.state == ReviewState.AWAITING_DECISION and await reviews_settle.is_apart(work, held, found):
+        return
     turn = turn_of(task)
     if turn is None:
         return

@@ -111,6 +111,8 @@ async def resume(work: Work, task_id: UUID, reason: str) -> Answer:
             await reviews_settle.turn_over(work, held, submission, found)
         else:
             await reviews_settle.end_unmarked(work, held, why, work.viewer.user_id)
+    elif not left:
+        await reviews_settle.is_apart(work, held, found)
     await work.session.flush()
     return _answer(held, held.claim)
 

@@ -134,15 +134,22 @@ async def turn_over(work: Work, held: Held, submission: Submission, found: Sheet
         if task.reasons:
             await _ask_another(work, held, found, ReviewEventKind.SECOND_OPINION_REQUIRED)
             return
-    is_compared = bool(found.of(MarkRole.SECOND)) and not found.of(MarkRole.ADJUDICATOR)
-    if is_compared and _agreed(held, found) is None:
-        await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
+    if await is_apart(work, held, found):
         return
     if task.is_observed:
         task.state, task.pending_count = ReviewState.AWAITING_DECISION, 0
         await reviews_events.append(work, task, ReviewEventKind.DECISION_REQUIRED, at=held.now)
         return
     await count(work, held, submission, found)
+
+
+async def is_apart(work: Work, held: Held, found: Sheet) -> bool:
+    """Have a third person decide where two do not agree by what holds now; tell whether that is so."""
+    is_compared = bool(found.of(MarkRole.SECOND)) and not found.of(MarkRole.ADJUDICATOR)
+    if not is_compared or _agreed(held, found) is not None:
+        return False
+    await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
+    return True
 
 
 async def count(work: Work, held: Held, submission: Submission, found: Sheet) -> None:

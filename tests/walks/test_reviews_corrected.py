@@ -109,7 +109,7 @@ async def test_an_inquiry_is_answered_by_the_correction_that_leaves_nothing_to_j
     assert (found["state"], found["outcome"], found["answer"]) == ("ANSWERED", "CHANGED", "Not taught.")
 
 
-async def watched(live: Live) -> Case:
+async def watched(live: Live, **rules: Any) -> Case:
     """Somebody is watched, and hands in an essay beside it; the essay is the second item."""
     items = []
     for n, body in enumerate(({"observation": {"rubric": essays.RUBRIC}}, essays.BODIES[1])):
@@ -120,7 +120,11 @@ async def watched(live: Live) -> Case:
     sections = [{"title": "All", "items": items}]
     given = {"title": f"Watched {uuid4().hex[:8]}", "passMark": {"percent": "60"}, "sections": sections}
     created = await live.do("EvaluationCreate", given, role="author")
-    version = (await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author"))["version"]["id"]
+    evaluation = created["evaluation"]["id"]
+    version = (await live.do("EvaluationPublish", {"id": evaluation}, role="author"))["version"]["id"]
+    if rules:
+        given = {"evaluationId": evaluation, "rules": rules, "reason": "As the board says."}
+        await live.do("ReviewPolicySet", given, role="manager")
     assignment, (invitation,) = await story.issue(live, version, 1)
     sitting = await story.sit_down(live, invitation)
     given = {"itemId": sitting.items[1]["id"], "revision": 1, "response": {"text": "So."}}
@@ -162,3 +166,19 @@ async def test_marks_given_before_and_after_the_worth_was_corrected_are_compared
     await case.correct(1, points="5")
     await essays.mark(live, other, case.task, "all", "4")
     assert await case.shown() == ("FINALISED", 0, "PASSED", Decimal("93.33"))
+
+
+async def test_two_whom_a_correction_parts_before_the_decision_are_decided_by_a_third(live: Live, other: str):
+    case = await watched(live, sampleAtLeast=1, tolerancePercent="50")
+    assessor, admin = await live.token("assessor"), await live.token("admin")
+    for token, points in ((assessor, "3"), (other, "7")):
+        await case.mark(0, token)
+        await case.mark(1, token, points)
+    assert (await case.shown())[:2] == ("AWAITING_DECISION", 0)
+    await case.correct(0, points="2")
+    assert (await case.shown())[:2] == ("REQUIRES_ADJUDICATION", 2)
+    await case.mark(0, admin)
+    await case.mark(1, admin, "7")
+    fence = (await live.do("ReviewClaim", {"id": case.task}, token=admin))["fence"]
+    await live.do("ReviewApprove", {"taskId": case.task, "fence": fence, "reason": "As seen."}, token=admin)
+    assert await case.shown() == ("FINALISED", 0, "PASSED", 75)
