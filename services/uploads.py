@@ -196,8 +196,8 @@ async def remove(work: Work, ids: Sequence[UUID]) -> None:
 def _is_unused() -> ColumnElement[bool]:
     recorded = exists().where(EvidenceItem.upload_id == Upload.id)
     goes_on = exists().where(DeliverySession.id == Upload.session_id, DeliverySession.state.not_in(TERMINAL))
-    left = or_(Upload.state == UploadState.OPEN, and_(~recorded, ~goes_on))
-    return and_(Upload.expires_at < func.evalium_now(), left)
+    left = or_(Upload.state == UploadState.OPEN, ~recorded)
+    return and_(Upload.expires_at < func.evalium_now(), ~goes_on, left)
 
 
 async def _lead(work: Work) -> None:

@@ -393,6 +393,9 @@ async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Liv
         "MyUploadCreate", {"itemId": sitting.items[0]["id"], **files.announced(BODY)}, token=sitting.token
     )
     await files.send(live, made["upload"], BODY, sitting.token)
+    unsent = await live.do(
+        "MyUploadCreate", {"itemId": sitting.items[0]["id"], **files.announced(BODY)}, token=sitting.token
+    )
     house = live.service.house
     late = house.office.shifted(timedelta(hours=25))
     tools = Tools(late, None, house.tokens, "", house.files)
@@ -403,6 +406,8 @@ async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Liv
     for gone in (unused, begun):
         assert list(root.rglob(f"{uuid_of(gone['id']).hex}*")) == []
     assert len(list(root.rglob(uuid_of(made["upload"]["id"]).hex))) == 1, "the session goes on"
+    going_on = [one["id"] for one in (await live.ask("MyUploads", token=sitting.token))["mySession"]["uploads"]]
+    assert going_on == [made["upload"]["id"], unsent["upload"]["id"]]
     gone = await refused(live, "EvidenceRecord", {"submissionId": submission, "uploadId": unused["id"]})
     assert gone["code"] == "NOT_FOUND"
 
