@@ -113,6 +113,7 @@ async def actions(context: Context, tasks: Sequence[ReviewTask]) -> list[list[Av
     standings = [
         Standing(
             held,
+            is_person=mine is not None,
             is_taken=claim is not None and claim.leased_until > now,
             is_holder=claim is not None and claim.leased_until > now and claim.holder_id == mine,
             is_candidate=task.user_id == mine,

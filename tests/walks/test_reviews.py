@@ -158,5 +158,7 @@ async def test_a_service_token_judges_nobody(live: Live, version: str):
     )["token"]
     mine = await live.post(document("ReviewTasks"), {"filter": {"assignmentId": assignment, "isMine": True}}, token)
     assert mine["data"]["reviewTasks"]["nodes"] == []
+    seen = await live.post(document("ReviewTask"), {"id": waiting["id"]}, token)
+    assert not [one for one in seen["data"]["reviewTask"]["availableActions"] if one["enabled"]]
     body = await live.post(document("ReviewClaim"), {"input": {"id": waiting["id"]}}, token)
     assert body["data"]["reviewClaim"]["problems"][0]["code"] == "PERSON_NEEDED"
