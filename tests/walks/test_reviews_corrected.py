@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import sign_ins
 from tests.walks import essays, observed, story
-from tests.walks.conftest import Live
+from tests.walks.conftest import Live, key
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +182,14 @@ async def test_two_whom_a_correction_parts_before_the_decision_are_decided_by_a_
     fence = (await live.do("ReviewClaim", {"id": case.task}, token=admin))["fence"]
     await live.do("ReviewApprove", {"taskId": case.task, "fence": fence, "reason": "As seen."}, token=admin)
     assert await case.shown() == ("FINALISED", 0, "PASSED", 75)
+
+
+async def test_no_regrade_is_offered_of_what_was_voided(live: Live):
+    case = await Case.of(live, await essays.publish_under(live, inquiryDays=14))
+    await essays.mark(live, await live.token("assessor"), case.task, "some", "2")
+    assert (await case.mine())["inquiryUntil"] is not None
+    await case.correct(0, 1)
+    assert (await case.mine())["inquiryUntil"] is None
+    given = {"reason": "My facts are right.", "idempotencyKey": key()}
+    payload = (await live.ask("InquiryOpen", {"input": given}, token=case.session))["inquiryOpen"]
+    assert [one["code"] for one in payload["problems"]] == ["INQUIRY_CLOSED"]
