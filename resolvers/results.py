@@ -16,7 +16,7 @@ from resolvers.sessions import of_event, own_id
 from services import inquiries, policy, results
 from services.idempotency import Answer
 from services.policy import FeedbackMode
-from services.results import Told
+from services.results import ResultState, Told
 from services.work import Work
 
 
@@ -87,10 +87,14 @@ async def told(context: Context, session: DeliverySession) -> Told:
         return await results.of_session(work, own_id(context), _mode(session))
 
 
-async def my_inquiry(context: Context) -> Inquiry | None:
-    """Return the regrade that the candidate asked for."""
+async def my_inquiry(context: Context, session: DeliverySession) -> tuple[Inquiry, bool] | None:
+    """Return the regrade that the candidate asked for, and whether its answer can be known: as the result can."""
     async with context.house.office.snapshot(context.viewer.elevated()) as work:
-        return await inquiries.of_session(work, own_id(context))
+        row = await inquiries.of_session(work, own_id(context))
+        if row is None:
+            return None
+        told = await results.of_session(work, own_id(context), _mode(session))
+        return row, told.state is ResultState.TOLD
 
 
 async def inquiry_until(context: Context, session: DeliverySession) -> datetime | None:

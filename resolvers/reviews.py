@@ -10,7 +10,7 @@ from dataloaders import reviews as loaders
 from dataloaders import sessions as session_loaders
 from dataloaders import submissions as submission_loaders
 from models.capabilities import Capability
-from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask
+from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewTask, SecondOpinionReason
 from models.reviews_findings import ReviewFinding
 from models.submissions import SubmissionItem
 from resolvers.access import requires
@@ -92,9 +92,17 @@ async def policy(context: Context, task: ReviewTask) -> Policy:
     return reviews_policy.read(row)
 
 
-async def findings(context: Context, task_id: UUID) -> list[ReviewFinding]:
+async def findings(context: Context, task: ReviewTask) -> list[ReviewFinding]:
     """Return the findings in a review that the viewer may see."""
-    return await context.loaders.of(loaders.findings).load(task_id)
+    found = await context.loaders.of(loaders.findings).load(task.id)
+    return reviews_blind.seen_findings(task, await policy(context, task), await _onlooker(context, task), found)
+
+
+async def second_opinion_reasons(context: Context, task: ReviewTask) -> list[SecondOpinionReason]:
+    """Return why a second person is asked, as far as the viewer may know."""
+    if not task.reasons:
+        return []
+    return reviews_blind.seen_reasons(task, await policy(context, task), await _onlooker(context, task))
 
 
 async def actions(context: Context, tasks: Sequence[ReviewTask]) -> list[list[Available]]:
@@ -105,6 +113,7 @@ async def actions(context: Context, tasks: Sequence[ReviewTask]) -> list[list[Av
     standings = [
         Standing(
             held,
+            is_person=mine is not None,
             is_taken=claim is not None and claim.leased_until > now,
             is_holder=claim is not None and claim.leased_until > now and claim.holder_id == mine,
             is_candidate=task.user_id == mine,
@@ -206,9 +215,10 @@ async def grade_finalise(
     context: Context, task_id: UUID, fence: int, judgement: Judgement, rationale: str, key: str | None
 ) -> ReviewTask:
     """Make a mark final."""
+    may_adjudicate = await _may_adjudicate(context)
 
     async def act(work: Work) -> Answer:
-        return await reviews_marks.finalise(work, task_id, fence, judgement, rationale)
+        return await reviews_marks.finalise(work, task_id, fence, judgement, rationale, may_adjudicate=may_adjudicate)
 
     given = {"task": str(task_id), "fence": fence, "mark": asdict(judgement), "rationale": rationale}
     return await _task(context, await context.write("gradeFinalise", key, given, act))

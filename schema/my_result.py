@@ -104,21 +104,22 @@ class MyResult:
 class MyInquiry:
     """An inquiry."""
 
-    state: InquiryState = told("How far it is.")
+    state: InquiryState = told("How far it is; `OPEN`, too, while its answer is kept back with the result.")
     reason: str = told("Why it was asked for.")
     asked_at: datetime = told("When it was asked for.")
-    outcome: InquiryOutcome | None = told("What came of it; null before its answer.")
-    answer: str | None = told("What the other assessor says to it; null before its answer.")
-    answered_at: datetime | None = told("When it was answered; null before.")
+    outcome: InquiryOutcome | None = told("What came of it; null before its answer is told.")
+    answer: str | None = told("What the other assessor says to it; null before that is told.")
+    answered_at: datetime | None = told("When it was answered; null before that is told.")
 
     @classmethod
-    def of(cls, row: Inquiry) -> "MyInquiry":
-        """Show an inquiry."""
+    def of(cls, row: Inquiry, *, is_told: bool) -> "MyInquiry":
+        """Show an inquiry; its answer as the result is told."""
+        known = is_told and row.outcome is not None
         return cls(
-            state=InquiryState(row.state),
+            state=InquiryState.ANSWERED if known else InquiryState.OPEN,
             reason=row.reason,
             asked_at=row.created_at,
-            outcome=None if row.outcome is None else InquiryOutcome(row.outcome),
-            answer=row.answer,
-            answered_at=row.answered_at,
+            outcome=InquiryOutcome(row.outcome) if known else None,
+            answer=row.answer if known else None,
+            answered_at=row.answered_at if known else None,
         )

@@ -241,8 +241,8 @@ class MySession:
     @strawberry.field(description="The regrade that was asked for; null when none was.")
     async def inquiry(self, info: Info) -> MyInquiry | None:
         """Show the inquiry."""
-        row = await results.my_inquiry(info.context)
-        return row and MyInquiry.of(row)
+        found = await results.my_inquiry(info.context, self.row)
+        return found and MyInquiry.of(found[0], is_told=found[1])
 
     @strawberry.field(description="Until when a regrade can be asked for; null when it cannot, or was.")
     async def inquiry_until(self, info: Info) -> datetime | None:

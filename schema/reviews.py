@@ -253,7 +253,6 @@ class ReviewTask(Node):
     due_at: datetime = told("When it is to be done.")
     finalised_at: datetime | None = told("When the last mark became final; null before.")
     turn: MarkRole | None = told("In which turn marks are given now; null when there is nothing to mark.")
-    second_opinion_reasons: list[SecondOpinionReason] = told("Why a second person is asked; empty while none is.")
     second_opinion_note: str | None = told("What the reviewer said who wanted one; null where nobody did.")
     is_observed: bool = told("Whether something was observed, which is approved or rejected after its marks.")
     is_independent: bool = told("Whether whoever marked the submission before takes no part.")
@@ -266,10 +265,21 @@ class ReviewTask(Node):
         """Tell what can be done."""
         return await alone(_actions, info, self)
 
-    @strawberry.field(description="What reviewers object to, oldest first.")
+    @strawberry.field(
+        description="Why a second person is asked; empty while none is. While a second opinion is to be given blindly, "
+        "others than the first reviewer are told `MANUAL` alone."
+    )
+    async def second_opinion_reasons(self, info: Info) -> list[SecondOpinionReason]:
+        """Tell the reasons."""
+        return await reviews.second_opinion_reasons(info.context, self.row)
+
+    @strawberry.field(
+        description="What reviewers object to, oldest first. While a second opinion is to be given blindly, others see "
+        "none but their own."
+    )
     async def findings(self, info: Info) -> list[ReviewFinding]:
         """Show the findings."""
-        return [ReviewFinding.of(one) for one in await reviews.findings(info.context, self.row.id)]
+        return [ReviewFinding.of(one) for one in await reviews.findings(info.context, self.row)]
 
     @strawberry.field(description="How far it is.")
     @together(_states)
@@ -369,7 +379,6 @@ class ReviewTask(Node):
             due_at=row.due_at,
             finalised_at=row.finalised_at,
             turn=turn_of(row),
-            second_opinion_reasons=[SecondOpinionReason(one) for one in row.reasons],
             second_opinion_note=row.note,
             is_observed=row.is_observed,
             is_independent=row.is_independent,

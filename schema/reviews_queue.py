@@ -1,6 +1,7 @@
 """The queue of reviews: which are wanted, in which order, and one by its id."""
 
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -16,6 +17,8 @@ from services.refusals import BadUserInput
 from services.reviews_queue import Filter, SortedBy
 
 LONGEST_OUTLOOK_DAYS = 365
+NOBODY = UUID(int=0)
+"""Who has no review in hand: a token that is nobody's own."""
 
 
 @strawberry.input(description="Which reviews are wanted; what is left out does not narrow.")
@@ -44,7 +47,7 @@ class ReviewTaskFilter:
             self.run_label,
             self.state,
             days,
-            context.viewer.user_id if self.is_mine else None,
+            (context.viewer.user_id or NOBODY) if self.is_mine else None,
             self.is_unclaimed,
         )
 

@@ -92,6 +92,7 @@ async def void(work: Work, target: Target, reason: str) -> Answer:
     """Declare that evidence does not count, for good, and say why; the file stays."""
     why = words.reason(reason)
     held = await _held(work, target, EvidenceAction.VOID, needs_prior=True)
+    await _require_another(work, held.row)
     before = {"decision": held.now.decision.name}
     event = await _append(work, held.row, held.now.last_seq, EvidenceEventKind.VOIDED, why, held.now.latest.id)
     _tell(work, "evidence.voided", held.row, reason=why, before=before)
@@ -122,17 +123,20 @@ async def hand_in(work: Work, submission: Submission, items: list[SubmissionItem
 async def _decide(
     work: Work, target: Target, action: EvidenceAction, kind: EvidenceEventKind, reason: str | None
 ) -> Answer:
-    person = work.viewer.user_id
-    if person is None:
+    if work.viewer.user_id is None:
         raise PersonNeeded("A decision about evidence is somebody's judgement, and this token is nobody's own.")
     held = await _held(work, target, action)
-    candidate = await work.session.scalar(select(Submission.user_id).where(Submission.id == held.row.submission_id))
-    if candidate == person:
-        raise OneselfRefused("Nobody decides about evidence of their own work.", hint="Leave it to a colleague.")
+    await _require_another(work, held.row)
     before = {"decision": held.now.decision.name}
     event = await _append(work, held.row, held.now.last_seq, kind, reason, held.now.latest.id)
     _tell(work, f"evidence.{kind}", held.row, reason=reason, before=before)
     return _answer(held.row, event)
+
+
+async def _require_another(work: Work, row: EvidenceItem) -> None:
+    candidate = await work.session.scalar(select(Submission.user_id).where(Submission.id == row.submission_id))
+    if candidate == work.viewer.user_id:
+        raise OneselfRefused("Nobody decides about evidence of their own work.", hint="Leave it to a colleague.")
 
 
 async def _held(work: Work, target: Target, action: EvidenceAction, *, needs_prior: bool = False) -> _Held:
@@ -168,7 +172,7 @@ def _drifted(now: Standing, said: str, *, state: str | None = None) -> StateDrif
 
 async def _arrived(work: Work, upload_id: UUID, submission_id: UUID, item_id: UUID | None) -> Upload:
     """Return an upload of the viewer's own that may become evidence there."""
-    upload = await uploads.of_owner(work, upload_id)
+    upload = await uploads.of_owner(work, upload_id, held=True)
     if (upload.submission_id, upload.submission_item_id) != (submission_id, item_id):
         raise NotFound("Upload", upload_id, path=["uploadId"])
     if upload.state != UploadState.FINISHED:

@@ -10,7 +10,7 @@ from models.base import uuid7
 from models.results import Inquiry
 from models.reviews import ReviewState, ReviewTask
 from models.submissions import Submission
-from services import plain, results, reviews_decisions, reviews_hold, reviews_policy, scores, words
+from services import plain, results, reviews_decisions, reviews_hold, reviews_policy, reviews_settle, scores, words
 from services.idempotency import Answer
 from services.policy import FeedbackMode
 from services.refusals import AlreadyExists, Refusal
@@ -100,5 +100,7 @@ async def _until(work: Work, submission: Submission, task: ReviewTask, mode: Fee
         or not days
     ):
         return None
+    if not (await reviews_settle.sheet(work, ReviewTask(round=task.round + 1), submission)).open:
+        return None  # all that a person judged was voided
     begins = max(task.finalised_at, told.since or task.finalised_at)
     return begins + timedelta(days=days)

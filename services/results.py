@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from models.assignments import Assignment
 from models.authoring import QuestionVersion
@@ -65,6 +66,8 @@ async def hold(
     work: Work, assignment_id: UUID, submission_ids: Sequence[UUID], until: datetime | None, reason: str
 ) -> Answer:
     """Keep back the results of an assignment, or of some submissions to it, until a day or until they are released."""
+    if until is not None and until.tzinfo is None:
+        raise InvalidInput(f"{until.isoformat()} names no time zone.", path=["until"])
     if until is not None and until <= await work.now():
         raise InvalidInput(f"{until.isoformat()} is past.", path=["until"], hint="Release the results instead.")
     return await _decide(work, assignment_id, submission_ids, reason, is_held=True, until=until)
@@ -77,9 +80,13 @@ async def release(work: Work, assignment_id: UUID, submission_ids: Sequence[UUID
 
 async def of_assignments(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, ResultHold]:
     """Return what was decided last for each of these assignments as a whole; none where nobody decided anything."""
-    rows = await plain.by(work, ResultHold, "assignment_id", assignment_ids)
-    whole = sorted((row for row in rows if row.submission_id is None), key=lambda row: row.number)
-    return {row.assignment_id: row for row in whole}
+    wanted = (
+        select(ResultHold)
+        .where(ResultHold.assignment_id.in_(assignment_ids), ResultHold.submission_id.is_(None))
+        .ext(distinct_on(ResultHold.assignment_id))
+        .order_by(ResultHold.assignment_id, ResultHold.number.desc())
+    )
+    return {row.assignment_id: row for row in await work.session.scalars(wanted)}
 
 
 async def of_submissions(work: Work, rows: Sequence[Submission]) -> dict[UUID, ResultHold | None]:

@@ -36,9 +36,13 @@ class Available:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How somebody stands to a review: their rights, whether they or another have it in hand, and the candidate."""
+    """How somebody stands to a review: their rights, whether they or another have it in hand, and the candidate.
+
+    A service token is no person.
+    """
 
     held: Collection[Capability]
+    is_person: bool
     is_holder: bool
     is_taken: bool
     is_candidate: bool
@@ -58,6 +62,9 @@ _IN_HAND = frozenset(ReviewAction) - {
 _OBSERVED = frozenset(
     {ReviewAction.RAISE_FINDING, ReviewAction.APPROVE, ReviewAction.REJECT, ReviewAction.REQUEST_CHANGES}
 )
+_OWN_WORK = "Nobody reviews what they have handed in themselves."
+_NOBODYS = "A review is somebody's judgement, and this token is nobody's own."
+_TAKES_TURN = frozenset({ReviewAction.CLAIM, ReviewAction.STEAL, ReviewAction.MARK})
 _OPEN = frozenset(ReviewState) - {ReviewState.FINALISED}
 _STATES = {
     ReviewAction.MARK: frozenset(TURNS),
@@ -79,18 +86,18 @@ def available(task: ReviewTask, standing: Standing) -> list[Available]:
 def _why_not(task: ReviewTask, action: ReviewAction, who: Standing) -> str | None:
     if _NEEDS.get(action, Capability.REVIEWS_GRADE) not in who.held:
         return "You do not have the right to do this."
+    if who.is_candidate or not who.is_person:
+        return _OWN_WORK if who.is_candidate else _NOBODYS
     if task.state not in _STATES.get(action, _OPEN):
         return f"The review is {task.state.replace('_', ' ')}."
     if action in _OBSERVED and not task.is_observed:
         return "Nothing in this review was observed."
     if action in _IN_HAND and not who.is_holder:
         return "You do not have this review in hand."
-    return _why_not_take(task, action, who) if action in (ReviewAction.CLAIM, ReviewAction.STEAL) else None
+    return _why_not_take(task, action, who) if action in _TAKES_TURN else None
 
 
 def _why_not_take(task: ReviewTask, action: ReviewAction, who: Standing) -> str | None:
-    if who.is_candidate:
-        return "Nobody reviews what they have handed in themselves."
     if who.is_barred:
         return "You have marked this already, and another person's judgement is asked for."
     if task.state == ReviewState.REQUIRES_ADJUDICATION and Capability.REVIEWS_ADJUDICATE not in who.held:

@@ -73,12 +73,13 @@ async def go_on(work: Work, task_ids: Sequence[UUID], why: Why) -> None:
 async def _go_on(work: Work, held: Held, submission: Submission, why: Why) -> None:
     task = held.task
     found = await reviews_settle.sheet(work, task, submission)
-    if task.state == ReviewState.FINALISED:
-        if task.round > 1 or not found.left(MarkRole.FIRST):
-            return
+    is_over = task.state == ReviewState.FINALISED and found.waits
+    if is_over or (task.state == ReviewState.AWAITING_DECISION and found.left(MarkRole.FIRST)):
         task.state, task.finalised_at, task.decision = ReviewState.AWAITING_REVIEW, None, None
         payload = {"correction": str(why.source_id)}
         await reviews_events.append(work, task, ReviewEventKind.OPENED, at=held.now, reason=why.reason, payload=payload)
+    elif task.state == ReviewState.AWAITING_DECISION and await reviews_settle.is_apart(work, held, found):
+        return
     turn = turn_of(task)
     if turn is None:
         return
@@ -89,7 +90,7 @@ async def _go_on(work: Work, held: Held, submission: Submission, why: Why) -> No
     if left == 0 and found.of(turn):
         await reviews_settle.turn_over(work, held, submission, found)
     elif left == 0:
-        await reviews_settle.end_unmarked(work, held)
+        await reviews_settle.end_unmarked(work, held, why.reason, why.by)
     await work.session.flush()
 
 

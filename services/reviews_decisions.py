@@ -8,13 +8,21 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from models.reviews import ReviewClaim, ReviewDecision, ReviewEventKind, ReviewState, ReviewTask, SecondOpinionReason
+from models.reviews import (
+    MarkRole,
+    ReviewClaim,
+    ReviewDecision,
+    ReviewEventKind,
+    ReviewState,
+    ReviewTask,
+    SecondOpinionReason,
+)
 from models.reviews_findings import FindingSeverity, FindingState, ReviewFinding
 from models.submissions import Submission
-from services import reviews_claims, reviews_events, reviews_open, reviews_settle, reviews_turns, words
+from services import reviews_claims, reviews_events, reviews_open, reviews_settle, words
 from services.idempotency import Answer
 from services.refusals import InvalidInput, Refusal
-from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open
+from services.reviews_hold import Held, drifted, hold, hold_to_score, require_another, require_fence, require_open
 from services.work import Work
 
 
@@ -85,18 +93,27 @@ async def request_changes(work: Work, task_id: UUID, fence: int, reason: str) ->
 
 
 async def resume(work: Work, task_id: UUID, reason: str) -> Answer:
-    """Go on with a review that waited for changes, where it stood."""
+    """Go on with a review that waited for changes, where it stood or where corrections have left it since."""
     why = words.reason(reason)
     held, submission = await hold_to_score(work, task_id)
+    require_another(work, held)
     if held.task.state != ReviewState.CHANGES_REQUESTED:
         raise drifted(held, "The review does not wait for changes.")
     found = await reviews_settle.sheet(work, held.task, submission)
-    is_marked = held.task.first_marker_id is not None
-    held.task.state = ReviewState.AWAITING_DECISION if is_marked else ReviewState.AWAITING_REVIEW
-    held.task.pending_count = 0 if is_marked else found.left(reviews_turns.TURNS[held.task.state])
+    left, is_marked = found.left(MarkRole.FIRST), held.task.first_marker_id is not None
+    held.task.state = ReviewState.AWAITING_DECISION if is_marked and not left else ReviewState.AWAITING_REVIEW
+    held.task.pending_count, held.task.item_count = left, max(held.task.item_count, left)
     held.task.version += 1
     await reviews_events.append(work, held.task, ReviewEventKind.RESUMED, at=held.now, reason=why)
     work.record("review.resumed", ("submission", submission.id), reason=why, after={"state": held.task.state})
+    if not left and held.task.state == ReviewState.AWAITING_REVIEW:
+        if found.of(MarkRole.FIRST):
+            await reviews_settle.turn_over(work, held, submission, found)
+        else:
+            await reviews_settle.end_unmarked(work, held, why, work.viewer.user_id)
+    elif not left:
+        await reviews_settle.is_apart(work, held, found)
+    await work.session.flush()
     return _answer(held, held.claim)
 
 
@@ -104,6 +121,7 @@ async def reopen(work: Work, task_id: UUID, reason: str) -> Answer:
     """Open another round of a finalised review; the score stays until that round is finalised, too."""
     why = words.reason(reason)
     held, submission = await hold_to_score(work, task_id)
+    require_another(work, held)
     if held.task.state != ReviewState.FINALISED:
         raise drifted(held, "The review is not finalised.")
     work.record("review.reopened", ("submission", submission.id), reason=why, after={"round": held.task.round + 1})

@@ -44,8 +44,9 @@ async def raise_(
     work.session.add(finding)
     held.task.version += 1
     await work.session.flush()
-    told = {"finding": str(finding.id), "severity": severity.value}
-    await reviews_events.append(work, held.task, ReviewEventKind.FINDING_RAISED, at=held.now, payload=told)
+    about = {"finding": str(finding.id)}
+    await reviews_events.append(work, held.task, ReviewEventKind.FINDING_RAISED, at=held.now, payload=about)
+    told = about | {"severity": severity.value}
     work.record("finding.raised", ("submission", held.task.submission_id), reason=said, after=told)
     return {"task": str(task_id), "finding": str(finding.id)}
 

@@ -66,11 +66,13 @@ async def hold_to_score(work: Work, task_id: UUID) -> tuple[Held, Submission]:
 def require_fence(work: Work, held: Held, fence: int) -> ReviewClaim:
     """Return the claim of whoever shows the newest fence, renewed: acting keeps a task in hand.
 
-    A lease that ran out while nobody else came is no loss. Refuses everybody else as drift, naming the newest fence.
+    A lease that ran out while nobody else came is no loss. Refuses everybody else as drift, and the candidate, whom a
+    merge may have made of its holder.
     """
     claim = held.claim
     if claim is None or claim.fence != fence or claim.holder_id != reviewer(work):
         raise drifted(held, "You do not have this review in hand any more.")
+    require_another(work, held)
     claim.leased_until = held.now + held.policy.lease
     return claim
 

@@ -16,9 +16,9 @@ from services.content_kinds import JudgedKey
 from services.idempotency import Answer
 from services.refusals import InvalidInput, NotFound, StateDrift
 from services.reviews_hold import Held, drifted, hold, hold_to_score, require_fence, require_open, reviewer
-from services.reviews_turns import turn_of
+from services.reviews_turns import require_turn, turn_of
 from services.rubrics import Rubric
-from services.scoring import POINTS_PLACES, half_up
+from services.scoring import POINTS_PLACES, half_up, has_places
 from services.work import Work
 
 LONGEST_COMMENT = 10_000
@@ -54,6 +54,8 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
     """
     held = await hold(work, task_id)
     _check_comment(given.comment)
+    if revision < 0:
+        raise InvalidInput(f"A revision counts from 0; this one is {revision}.", path=["revision"])
     item = await _item(work, held, given.item_id)
     _check_draft(item, given)
     lost: StateDrift | None = None
@@ -67,11 +69,13 @@ async def save_draft(work: Work, task_id: UUID, fence: int, given: Judgement, re
     return {"task": str(task_id), "draft": str(kept.id), "drift": told}
 
 
-async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rationale: str) -> Answer:
+async def finalise(
+    work: Work, task_id: UUID, fence: int, given: Judgement, rationale: str, *, may_adjudicate: bool
+) -> Answer:
     """Make one's mark for an item final, and say why; what follows after the last one, `reviews_settle` decides.
 
-    Refuses a fence that is not the newest, an item that has its mark in this turn, and a mark that leaves a criterion
-    open.
+    Refuses a fence that is not the newest, a turn that is another person's (who it is may change by a merge while it is
+    in hand), an item that has its mark in this turn, and a mark that leaves a criterion open.
     """
     why = words.reason(rationale, path=["rationale"])
     _check_comment(given.comment)
@@ -81,6 +85,7 @@ async def finalise(work: Work, task_id: UUID, fence: int, given: Judgement, rati
     turn = turn_of(held.task)
     if turn is None:
         raise drifted(held, "There is nothing to mark now.")
+    await require_turn(work, held, reviewer(work), may_adjudicate=may_adjudicate)
     item = await _item(work, held, given.item_id)
     before = await reviews_settle.sheet(work, held.task, submission)
     if (turn, item.row.position) in before.marks:
@@ -179,7 +184,7 @@ def _check_draft(item: _Item, given: Judgement) -> None:
 
 
 def _in_bounds(points: Decimal, worth: Decimal) -> Decimal:
-    if not points.is_finite() or not 0 <= points <= worth or Fraction(points) * 10**POINTS_PLACES % 1:
+    if not points.is_finite() or not 0 <= points <= worth or not has_places(points, POINTS_PLACES):
         said = f"{points} is not 0 to {worth:f} with at most {POINTS_PLACES} decimals."
         raise InvalidInput(said, path=["points"])
     return round(points, POINTS_PLACES)

@@ -7,6 +7,7 @@ them, so that a second opinion can be blind.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from services.reviews_hold import Held
 from services.reviews_sampling import is_sampled
 from services.reviews_turns import turn_of
 from services.scores import Mark, Why
-from services.scoring import ItemScore, PassMark, ScoreTotal
+from services.scoring import POINTS_PLACES, ItemScore, PassMark, ScoreTotal, half_up
 from services.scoring_revised import scaled
 from services.work import Work
 
@@ -57,10 +58,32 @@ class Sheet:
         """Return the marks of one turn, by position."""
         return {position: mark for (turn, position), mark in self.marks.items() if turn is role}
 
+    def points(self, role: MarkRole) -> dict[int, Decimal]:
+        """Return the points of one turn, by position: a mark moves in proportion when a correction moves the worth."""
+        return {position: self._points(position, mark) for position, mark in self.of(role).items()}
+
+    def worth(self, position: int) -> Decimal:
+        """Return what an item is worth now; one that was voided, what it was worth when it was marked last."""
+        now = next(Decimal(one["max_points"]) for one in self.kept if one["position"] == position)
+        marks = [mark for (_, place), mark in self.marks.items() if place == position]
+        return now or max(marks, key=lambda one: one.id).max_points
+
+    def _points(self, position: int, mark: ReviewMark) -> Decimal:
+        worth = self.worth(position)
+        if worth == mark.max_points:
+            return mark.points
+        return half_up(Fraction(mark.points) / Fraction(mark.max_points) * Fraction(worth), POINTS_PLACES)
+
     @property
     def last(self) -> ReviewMark:
         """The mark that was given last."""
         return max(self.marks.values(), key=lambda one: one.id)
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the score waits for any of these items."""
+        pending = {one["position"] for one in self.kept if ItemState(one["state"]) is ItemState.PENDING}
+        return bool(pending & self.open.keys())
 
     def left(self, role: MarkRole) -> int:
         """Count the items without a mark in a turn."""
@@ -71,11 +94,11 @@ class Sheet:
         return scoring.total([self._scored(one, points) for one in self.kept], self.pass_mark)
 
     def _scored(self, item: Mapping[str, Any], points: Mapping[int, Decimal]) -> ItemScore:
-        worth = Decimal(item["max_points"])
-        if item["position"] in points and worth:
-            return ItemScore(min(points[item["position"]], worth), worth, ItemState.SCORED, correct=None)
+        worth, state = Decimal(item["max_points"]), ItemState(item["state"])
+        if item["position"] in points and state is not ItemState.VOIDED:
+            return ItemScore(points[item["position"]], worth, ItemState.SCORED, correct=None)
         given = None if item["points"] is None else Decimal(item["points"])
-        return ItemScore(given, worth, ItemState(item["state"]), item["correct"])
+        return ItemScore(given, worth, state, item["correct"])
 
 
 async def sheet(work: Work, task: ReviewTask, submission: Submission) -> Sheet:
@@ -105,20 +128,28 @@ async def turn_over(work: Work, held: Held, submission: Submission, found: Sheet
     """Go on after the last mark of a turn, whether it was given just now or is the last one that is still asked for."""
     task, turn = held.task, turn_of(held.task)
     if turn is MarkRole.FIRST:
-        marker = found.last.marker_id
+        marker = max(found.of(turn).values(), key=lambda one: one.id).marker_id
         task.reasons = await _reasons(work, held, submission, found, marker)
         task.first_marker_id = marker
         if task.reasons:
             await _ask_another(work, held, found, ReviewEventKind.SECOND_OPINION_REQUIRED)
             return
-    if turn is MarkRole.SECOND and _agreed(held, found) is None:
-        await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
+    if await is_apart(work, held, found):
         return
     if task.is_observed:
         task.state, task.pending_count = ReviewState.AWAITING_DECISION, 0
         await reviews_events.append(work, task, ReviewEventKind.DECISION_REQUIRED, at=held.now)
         return
     await count(work, held, submission, found)
+
+
+async def is_apart(work: Work, held: Held, found: Sheet) -> bool:
+    """Have a third person decide where two do not agree by what holds now; tell whether that is so."""
+    is_compared = bool(found.of(MarkRole.SECOND)) and not found.of(MarkRole.ADJUDICATOR)
+    if not is_compared or _agreed(held, found) is not None:
+        return False
+    await _ask_another(work, held, found, ReviewEventKind.ADJUDICATION_REQUIRED)
+    return True
 
 
 async def count(work: Work, held: Held, submission: Submission, found: Sheet) -> None:
@@ -146,31 +177,32 @@ async def count(work: Work, held: Held, submission: Submission, found: Sheet) ->
     await inquiries_answer.answer(work, held, change, found.last)
 
 
-async def end_unmarked(work: Work, held: Held) -> None:
-    """End a review in which nothing is left to be judged, and nothing was."""
+async def end_unmarked(work: Work, held: Held, reason: str, by: UUID | None) -> None:
+    """End a review in which nothing is left to be judged, and nothing was in this turn; that answers an inquiry."""
     task = held.task
     task.state, task.finalised_at, task.pending_count = ReviewState.FINALISED, held.now, 0
     await reviews_claims.let_go(work, held)
     await reviews_events.append(work, task, ReviewEventKind.FINALISED, at=held.now)
+    await inquiries_answer.answer_unmarked(work, held, reason, by)
 
 
 def _settled(held: Held, found: Sheet) -> tuple[dict[int, Decimal], dict[int, ReviewMark]]:
     """Return the points that count for each item, and the mark that decided last."""
     third, second, first = (found.of(role) for role in (MarkRole.ADJUDICATOR, MarkRole.SECOND, MarkRole.FIRST))
+    alone = found.points(MarkRole.FIRST)
     if third or not second:
-        last = {**first, **third}
-        return {position: mark.points for position, mark in last.items()}, last
+        return alone | found.points(MarkRole.ADJUDICATOR), first | third
     points = _agreed(held, found)
     if points is None:
         raise ValueError(f"the marks of review {held.task.id} do not agree, and nobody has decided")
-    return {**{position: mark.points for position, mark in first.items()}, **points}, {**first, **second}
+    return alone | found.points(MarkRole.SECOND) | points, first | second
 
 
 def _agreed(held: Held, found: Sheet) -> dict[int, Decimal] | None:
     """Return what two people agree on for each item that both have marked; None where a third has to decide."""
-    first, second = found.of(MarkRole.FIRST), found.of(MarkRole.SECOND)
+    first, second = found.points(MarkRole.FIRST), found.points(MarkRole.SECOND)
     both = sorted(first.keys() & second.keys())
-    pairs = [Pair(first[one].points, second[one].points, first[one].max_points) for one in both]
+    pairs = [Pair(first[one], second[one], found.worth(one)) for one in both]
 
     def total(points: Sequence[Decimal]) -> ScoreTotal:
         return found.total(dict(zip(both, points, strict=True)))
@@ -182,9 +214,9 @@ def _agreed(held: Held, found: Sheet) -> dict[int, Decimal] | None:
 def _counted(found: Sheet, position: int, points: Decimal, mark: ReviewMark) -> Mark:
     ids = [str(one.id) for (_, place), one in sorted(found.marks.items(), key=lambda m: m[1].id) if place == position]
     detail: dict[str, Any] = {"marks": ids}
-    if mark.levels is not None and points == mark.points:
+    if mark.levels is not None and points == found.points(MarkRole(mark.role))[position]:
         detail["levels"] = mark.levels
-    return Mark(mark.submission_item_id, points, mark.max_points, detail, mark.rationale, mark.marker_id)
+    return Mark(mark.submission_item_id, points, found.worth(position), detail, mark.rationale, mark.marker_id)
 
 
 async def _ask_another(work: Work, held: Held, found: Sheet, kind: ReviewEventKind) -> None:
@@ -194,10 +226,10 @@ async def _ask_another(work: Work, held: Held, found: Sheet, kind: ReviewEventKi
     task.state = ReviewState.REQUIRES_SECOND_OPINION if is_second else ReviewState.REQUIRES_ADJUDICATION
     task.pending_count = len(found.open)
     await reviews_claims.let_go(work, held)
-    payload = {"reasons": task.reasons} if is_second else None
-    await reviews_events.append(work, task, kind, at=held.now, payload=payload)
+    await reviews_events.append(work, task, kind, at=held.now)
     act = "review.second_opinion_required" if is_second else "review.adjudication_required"
-    work.record(act, ("submission", task.submission_id), after=payload)
+    reasons = {"reasons": task.reasons} if is_second else None
+    work.record(act, ("submission", task.submission_id), after=reasons)
 
 
 async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet, marker: UUID) -> list[str]:
@@ -216,7 +248,7 @@ async def _reasons(work: Work, held: Held, submission: Submission, found: Sheet,
 
 
 def _is_near(found: Sheet, within: Decimal, boundaries: Sequence[Decimal]) -> bool:
-    total = found.total({position: mark.points for position, mark in found.of(MarkRole.FIRST).items()})
+    total = found.total(found.points(MarkRole.FIRST))
     passes = found.pass_mark.percent
     if found.pass_mark.points is not None:
         passes = found.pass_mark.points / total.max_points * 100 if total.max_points else None

@@ -6,10 +6,11 @@ Nobody has two turns in one review, and whoever marked a submission before takes
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from models.capabilities import Capability
+from models.identity import User
 from models.reviews import MarkRole, ReviewMark, ReviewState, ReviewTask
 from services.refusals import Forbidden, OneselfRefused
 from services.reviews_hold import Held
@@ -29,12 +30,16 @@ def turn_of(task: ReviewTask) -> MarkRole | None:
 
 
 def is_barred(person: UUID) -> ColumnElement[bool]:
-    """Whether a person had another turn in a review, or marked the submission before an independent one."""
+    """Whether a person had another turn in a review, or marked the submission before an independent one.
+
+    What a duplicate marked, who was merged into this person since, is theirs, too.
+    """
     here, there, other = aliased(ReviewMark), aliased(ReviewMark), aliased(ReviewTask)
-    theirs = exists().where(here.task_id == ReviewTask.id, here.marker_id == person)
+    same = union_all(select(literal(person)), select(User.id).where(User.merged_into == person))
+    theirs = exists().where(here.task_id == ReviewTask.id, here.marker_id.in_(same))
     before = (
         exists()
-        .where(there.task_id == other.id, there.marker_id == person)
+        .where(there.task_id == other.id, there.marker_id.in_(same))
         .where(other.submission_id == ReviewTask.submission_id, other.id != ReviewTask.id)
     )
     second, third = ReviewState.REQUIRES_SECOND_OPINION, ReviewState.REQUIRES_ADJUDICATION

@@ -234,5 +234,12 @@ def _check_scale(value: Decimal, places: int, most: Decimal | None, path: tuple[
     if not value.is_finite() or value < 0 or (most is not None and value > most):
         span = f"from 0 to {most}" if most is not None else "0 or more"
         raise InvalidInput(f"{where}: {value} is not {span}.", path=path)
-    if Fraction(value) * 10**places % 1:
+    if not has_places(value, places):
         raise InvalidInput(f"{where}: {value} has more than {places} decimals.", path=path)
+
+
+def has_places(value: Decimal, places: int) -> bool:
+    """Tell whether a finite number needs at most so many decimals, by its digits: its exponent may be absurd."""
+    _, digits, exponent = value.as_tuple()
+    further = -places - int(exponent)
+    return further <= 0 or not any(digits[-further:])

@@ -86,6 +86,7 @@ select m.marker_id, i.question_version_id, count(*) as n, sum((m.points / m.max_
 from papers p
 join submission_items i on i.submission_id = p.id
 join review_marks m on m.submission_item_id = i.id
+join review_tasks t on t.id = m.task_id and t.state = 'finalised'
 group by m.marker_id, i.question_version_id"""
 
 

@@ -130,9 +130,14 @@ async def place(work: Work, submission_id: UUID | None, item_id: UUID | None) ->
     return items[0].org_unit_id, items[0].submission_id, item_id
 
 
-async def of_owner(work: Work, upload_id: UUID) -> Upload:
-    """Return an upload of the viewer's own; anybody else's does not exist, as far as the viewer is told."""
+async def of_owner(work: Work, upload_id: UUID, *, held: bool = False) -> Upload:
+    """Return an upload of the viewer's own; anybody else's does not exist, as far as the viewer is told.
+
+    One that is held is not removed meanwhile.
+    """
     wanted = select(Upload).where(Upload.id == upload_id, Upload.owner == work.viewer.principal)
+    if held:
+        wanted = wanted.with_for_update(read=True)
     found = (await work.session.scalars(wanted)).one_or_none()
     if found is None:
         raise NotFound("Upload", upload_id)
@@ -174,9 +179,13 @@ async def finish(work: Work, upload_id: UUID) -> Answer:
 
 
 async def unused(work: Work, limit: int) -> list[Upload]:
-    """Hold uploads that were not finished, or not used, within the time that they are kept."""
-    wanted = select(Upload).where(_is_unused()).order_by(Upload.expires_at).limit(limit)
-    return list(await work.session.scalars(wanted.with_for_update(skip_locked=True)))
+    """Hold uploads that were not finished, or not used, within the time that they are kept.
+
+    What was recorded between looking and holding is looked past: the second look sees it, and no other can come then.
+    """
+    wanted = select(Upload.id).where(_is_unused()).order_by(Upload.expires_at).limit(limit)
+    held = list(await work.session.scalars(wanted.with_for_update(skip_locked=True)))
+    return list(await work.session.scalars(select(Upload).where(Upload.id.in_(held), _is_unused())))
 
 
 async def remove(work: Work, ids: Sequence[UUID]) -> None:
@@ -187,8 +196,8 @@ async def remove(work: Work, ids: Sequence[UUID]) -> None:
 def _is_unused() -> ColumnElement[bool]:
     recorded = exists().where(EvidenceItem.upload_id == Upload.id)
     goes_on = exists().where(DeliverySession.id == Upload.session_id, DeliverySession.state.not_in(TERMINAL))
-    left = or_(Upload.state == UploadState.OPEN, and_(~recorded, ~goes_on))
-    return and_(Upload.expires_at < func.evalium_now(), left)
+    left = or_(Upload.state == UploadState.OPEN, ~recorded)
+    return and_(Upload.expires_at < func.evalium_now(), ~goes_on, left)
 
 
 async def _lead(work: Work) -> None:

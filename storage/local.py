@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ class LocalStorage:
             try:
                 yield part
             finally:
-                await asyncio.shield(asyncio.to_thread(part.settle))
+                await _to_the_end(part.settle)
                 if not part.is_over:
                     self._remember(key, part)
         finally:
@@ -137,11 +138,11 @@ class _File:
         if known is not None and known[0] == self.offset:
             self.hash = known[1]
             return
-        await asyncio.to_thread(self._read_again)
+        await _to_the_end(self._read_again)
 
     async def write(self, piece: bytes) -> None:
         """Write a piece, and hash it on the way."""
-        await asyncio.to_thread(self._write, piece)
+        await _to_the_end(partial(self._write, piece))
 
     def sha256(self) -> str:
         """Return the hash."""
@@ -149,7 +150,7 @@ class _File:
 
     async def finish(self) -> None:
         """Give the file its own name."""
-        await asyncio.to_thread(self._finish)
+        await _to_the_end(self._finish)
 
     async def drop(self) -> None:
         """Remove the file."""
@@ -186,6 +187,19 @@ class _File:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+async def _to_the_end(act: Callable[[], None]) -> None:
+    """Run something in a thread, and wait for it also when cancelled: only then may the file be closed.
+
+    The number of a closed file is given to the next one that is opened, and the thread would write into that.
+    """
+    running = asyncio.create_task(asyncio.to_thread(act))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _take(file: int, part: Path, path: Path) -> None:

@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models.reviews import MarkRole, ReviewDraft, ReviewMark, ReviewState, ReviewTask
-from services.reviews_blind import Onlooker, seen_drafts, seen_marks
+from models.reviews import MarkRole, ReviewDraft, ReviewMark, ReviewState, ReviewTask, SecondOpinionReason
+from models.reviews_findings import ReviewFinding
+from services.reviews_blind import Onlooker, seen_drafts, seen_findings, seen_marks, seen_reasons
 from services.reviews_policy import Policy
 
 FIRST, SECOND, OTHER = uuid4(), uuid4(), uuid4()
@@ -50,3 +51,26 @@ def test_a_right_and_an_open_rule_see_through():
     second = ReviewState.REQUIRES_SECOND_OPINION
     assert looked_at(second, SAMPLED, OTHER, may_unblind=True) == ([FIRST, SECOND], [FIRST, SECOND])
     assert looked_at(second, Policy(is_blind=False), OTHER) == ([FIRST, SECOND], [FIRST, SECOND])
+
+
+def test_nobody_peeks_while_changes_are_waited_for_before_the_first_marks_are_complete():
+    assert looked_at(ReviewState.CHANGES_REQUESTED, SAMPLED, OTHER) == ([], [])
+    complete = ReviewTask(state=ReviewState.CHANGES_REQUESTED, reasons=[], first_marker_id=FIRST)
+    assert seen_marks(complete, SAMPLED, Onlooker(OTHER, is_holder=False, may_unblind=False), MARKS) == MARKS
+
+
+@pytest.mark.parametrize(
+    ("state", "who", "findings", "reasons"),
+    [
+        (ReviewState.REQUIRES_SECOND_OPINION, FIRST, 1, 2),
+        (ReviewState.REQUIRES_SECOND_OPINION, SECOND, 0, 1),
+        (ReviewState.REQUIRES_ADJUDICATION, OTHER, 1, 2),
+        (ReviewState.FINALISED, OTHER, 1, 2),
+    ],
+)
+def test_findings_and_the_rule_that_asks_for_a_second_opinion_sway_nobody(state, who, findings, reasons):
+    told = [SecondOpinionReason.MANUAL, SecondOpinionReason.NEAR_BOUNDARY]
+    task = ReviewTask(state=state, reasons=told, first_marker_id=FIRST)
+    onlooker = Onlooker(who, is_holder=who == SECOND, may_unblind=False)
+    assert len(seen_findings(task, SAMPLED, onlooker, [ReviewFinding(raised_by=FIRST)])) == findings
+    assert seen_reasons(task, SAMPLED, onlooker) == told[:reasons]

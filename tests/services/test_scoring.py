@@ -252,6 +252,17 @@ def test_only_the_right_order_earns_everything(rule: str) -> None:
     assert full == [("c", "a", "d", "b")]
 
 
+@given(st.decimals(-10_000, 10_000, allow_nan=False) | st.decimals(-10, 10, places=5), st.integers(0, 6))
+def test_places_are_those_that_a_number_needs(value: Decimal, places: int) -> None:
+    assert scoring.has_places(value, places) == (Fraction(value) * 10**places % 1 == 0)
+
+
+@pytest.mark.parametrize("points", ["1E-999999999", "0E-999999999", "NaN", "sNaN", "-Infinity", "1E+999999999"])
+def test_points_with_an_absurd_exponent_are_refused_at_once(points: str) -> None:
+    with pytest.raises(InvalidInput):
+        scoring.check_points(Decimal(points))
+
+
 @given(st.fractions(0, 10_000, max_denominator=997), st.integers(0, 6))
 def test_rounding_is_half_up_and_exact(value: Fraction, places: int) -> None:
     rounded = half_up(value, places)

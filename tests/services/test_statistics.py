@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from models.base import uuid7
 from models.corrections import CorrectionKind
-from models.reviews import MarkRole, ReviewMark, ReviewTask
+from models.reviews import MarkRole, ReviewMark, ReviewState, ReviewTask
 from models.submissions import ScoreCause
 from services import corrections, scores, statistics, statistics_read, submissions
 from services.cohorts import Attempts
@@ -283,6 +283,7 @@ async def mark(sitting, candidate, marker: UUID, points: Decimal) -> None:
                 fence=1,
             )
         )
+        task.state, task.finalised_at, task.pending_count = ReviewState.FINALISED, await work.now(), 0
         await scores.mark(work, held, [given], Why(ScoreCause.GRADED, "Read."))
 
     await sitting.world.office.perform(sitting.world.system, act)

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import stat
+import threading
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -141,3 +143,30 @@ def test_however_it_is_cut_it_arrives_as_it_was_sent(tmp_path: Path, pieces: lis
         assert await whole(store, key) == b"".join(pieces)
 
     asyncio.run(send())
+
+
+async def test_no_file_is_closed_while_a_thread_still_writes_into_it(tmp_path: Path, monkeypatch):
+    """Somebody who is cancelled waits for the piece that is being written, which then counts as one that has come."""
+    store, begun, may_end = LocalStorage(tmp_path), threading.Event(), threading.Event()
+    write = os.pwrite
+
+    def slowly(file: int, piece: memoryview, place: int) -> int:
+        begun.set()
+        assert may_end.wait(20)
+        return write(file, piece, place)
+
+    async def send() -> None:
+        async with store.arriving(KEY, 0) as part:
+            await part.write(b"a piece")
+
+    monkeypatch.setattr(os, "pwrite", slowly)
+    sending = asyncio.create_task(send())
+    await asyncio.to_thread(begun.wait, 20)
+    sending.cancel()
+    assert (await asyncio.wait([sending], timeout=0.05))[0] == set()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    monkeypatch.undo()
+    async with store.arriving(KEY, 7) as part:
+        assert part.sha256() == hashlib.sha256(b"a piece").hexdigest()

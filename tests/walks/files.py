@@ -57,15 +57,15 @@ async def staff_upload(
     return made["upload"]
 
 
-async def sit_down(live: Live, version_id: str) -> tuple[str, Sitting]:
+async def sit_down(live: Live, version_id: str, **terms: Any) -> tuple[str, Sitting]:
     """Issue to one person, who starts; returns the assignment and the sitting."""
-    assignment, (invitation,) = await story.issue(live, version_id, 1)
+    assignment, (invitation,) = await story.issue(live, version_id, 1, **terms)
     return assignment, await story.sit_down(live, invitation)
 
 
-async def hand_in(live: Live, version_id: str, *bodies: bytes) -> tuple[str, Sitting]:
+async def hand_in(live: Live, version_id: str, *bodies: bytes, **terms: Any) -> tuple[str, Sitting]:
     """Let one person send these files with the answer and hand in; returns the submission's id and the sitting."""
-    _, sitting = await sit_down(live, version_id)
+    _, sitting = await sit_down(live, version_id, **terms)
     item = sitting.items[0]["id"]
     ids = []
     for body in bodies:

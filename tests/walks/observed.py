@@ -25,9 +25,9 @@ async def publish(live: Live) -> str:
     return (await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author"))["version"]["id"]
 
 
-async def hand_in(live: Live, version_id: str, people: int) -> list[str]:
+async def hand_in(live: Live, version_id: str, people: int, **terms: Any) -> list[str]:
     """Let so many people be watched; returns their reviews."""
-    assignment, invitations = await story.issue(live, version_id, people)
+    assignment, invitations = await story.issue(live, version_id, people, **terms)
     for invitation in invitations:
         sitting = await story.sit_down(live, invitation)
         await live.do("SessionSubmit", {}, token=sitting.token)

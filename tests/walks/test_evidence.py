@@ -14,12 +14,16 @@ from jobs import evidence as jobs
 from jobs.handling import Task, Tools
 from models.evidence import EvidenceEventKind
 from schema.nodes import split_id
+from services import demonstration, evidence_acts, uploads
 from services import evidence as evidence_service
-from services import evidence_acts
 from services.uploads_receive import digest
+from services.viewer import Viewer
+from services.work import Work
+from tests.factories import sign_ins
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
 from tests.walks.files import here, staff_upload
+from tests.walks.test_corrections import robot
 
 BODY = b"What was seen, signed. " * 5000
 
@@ -256,6 +260,22 @@ async def test_who_may(live: Live, submission: str, version: str):
     assert not_mine["code"] == "NOT_FOUND"
 
 
+async def test_nobody_decides_about_evidence_of_their_own_work(live: Live, version: str):
+    person = await sign_ins.person(live, "assessor")
+    own = (await sign_ins.signed_in(live, person))["tokens"]["accessToken"]
+    submission, _ = await files.hand_in(live, version, BODY, recipients=[{"email": person.email}])
+    seen = await live.ask("SubmissionEvidence", {"id": submission}, role="auditor")
+    (evidence,) = seen["submission"]["items"][0]["evidence"]
+    nobody = await robot(live, ["evidence.read", "evidence.decide"])
+    given = {"id": evidence["id"], "reason": "R"}
+    for name in ("EvidenceApprove", "EvidenceReject", "EvidenceVoid"):
+        named = {"priorEventId": evidence["latestEvent"]["id"]} if name == "EvidenceVoid" else {}
+        (payload,) = (await live.ask(name, {"input": given | named}, token=own)).values()
+        assert [one["code"] for one in payload["problems"]] == ["NOT_ONESELF"]
+    (payload,) = (await live.ask("EvidenceApprove", {"input": given}, token=nobody)).values()
+    assert [one["code"] for one in payload["problems"]] == ["PERSON_NEEDED"]
+
+
 async def test_the_bytes_are_downloaded_whole_and_in_parts(live: Live, submission: str):
     upload = await staff_upload(live, BODY, submissionId=submission, fileName='Prüfung "1".pdf')
     given = {"submissionId": submission, "uploadId": upload["id"]}
@@ -373,6 +393,9 @@ async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Liv
         "MyUploadCreate", {"itemId": sitting.items[0]["id"], **files.announced(BODY)}, token=sitting.token
     )
     await files.send(live, made["upload"], BODY, sitting.token)
+    unsent = await live.do(
+        "MyUploadCreate", {"itemId": sitting.items[0]["id"], **files.announced(BODY)}, token=sitting.token
+    )
     house = live.service.house
     late = house.office.shifted(timedelta(hours=25))
     tools = Tools(late, None, house.tokens, "", house.files)
@@ -383,8 +406,33 @@ async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Liv
     for gone in (unused, begun):
         assert list(root.rglob(f"{uuid_of(gone['id']).hex}*")) == []
     assert len(list(root.rglob(uuid_of(made["upload"]["id"]).hex))) == 1, "the session goes on"
+    going_on = [one["id"] for one in (await live.ask("MyUploads", token=sitting.token))["mySession"]["uploads"]]
+    assert going_on == [made["upload"]["id"], unsent["upload"]["id"]]
     gone = await refused(live, "EvidenceRecord", {"submissionId": submission, "uploadId": unused["id"]})
     assert gone["code"] == "NOT_FOUND"
+
+
+async def test_what_is_recorded_while_it_is_removed_is_gone(live: Live, submission: str):
+    """Real connections: whoever records waits for whoever removes, and is told that the file is gone."""
+    upload = await staff_upload(live, BODY, submissionId=submission)
+    late = live.service.house.office.shifted(timedelta(hours=25))
+    viewer = Viewer.system((await demonstration.persona(late, "demo", "assessor")).tenant_id)
+    given = {"submissionId": submission, "uploadId": upload["id"]}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        admin = await asyncpg.connect(live.database.admin_dsn)
+
+        async def remove(work: Work) -> asyncio.Task:
+            found = await uploads.unused(work, 100)
+            assert uuid_of(upload["id"]) in [one.id for one in found]
+            recording = group.create_task(refused(live, "EvidenceRecord", given))
+            while not await admin.fetchval("select count(*) from pg_locks where not granted"):
+                assert not recording.done()
+            await uploads.remove(work, [uuid_of(upload["id"])])
+            return recording
+
+        recording = await late.perform(viewer, remove)
+        assert (await recording)["code"] == "NOT_FOUND"
+        await admin.close()
 
 
 async def test_no_row_of_evidence_is_changed_or_removed(live: Live, submission: str):

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from server.driver import connected
 from services.work import Work
-from tests.walks import files, made, story
+from tests.walks import files, made, observed, story
 from tests.walks.conftest import Live, document
 from tests.walks.quiet import quiet
 from tests.walks.story import Sitting
@@ -30,7 +30,8 @@ NESTED = {
     "assignments to limits": (
         "admin",
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
-            id limits { timeLimitSeconds { value source } } securityLevel lockdown { configKeyCount configKeys } } } }""",
+            id limits { timeLimitSeconds { value source } } securityLevel lockdown { configKeyCount configKeys }
+            resultRelease { isHeld decidedBy { id } } } } }""",
     ),
     "schedules to runs": (
         "admin",
@@ -270,6 +271,49 @@ async def test_corrections_and_their_scores(live: Live, crowd: dict[int, str]):
         await count(live, text, {"v": version, "n": n}, "admin") for n in (FEW, MANY)
     ]
     assert rows == MANY
+    assert few == many, statements
+
+
+@pytest.fixture(scope="module")
+async def watched(live: Live) -> str:
+    """An assignment of 40 people who were watched: each in hand, objected to, with a draft, a mark, a told result."""
+    assignment, invitations = await story.issue(live, await observed.publish(live), MANY)
+    busy = asyncio.Semaphore(6)
+
+    async def sit(invitation: str) -> None:
+        async with busy:
+            sitting = await story.sit_down(live, invitation)
+            await live.do("SessionSubmit", {}, token=sitting.token)
+
+    async def judge(task: str, submission: str) -> None:
+        async with busy:
+            mine = await observed.take(live, task)
+            await mine.object(live, "MINOR")
+            (item,) = await observed.essays.items(live, task)
+            draft = mine.place | {"itemId": item["item"]["id"], "revision": 1, "levels": observed.PASSED}
+            await live.do("GradeDraftSave", draft, role="assessor")
+            await mine.mark(live)
+            told = {"assignmentId": assignment, "submissionIds": [submission], "reason": "She asked."}
+            await live.do("ResultsRelease", told, role="manager")
+
+    await asyncio.gather(*(sit(invitation) for invitation in invitations))
+    text = "query ($a: ID!) { reviewTasks(filter: {assignmentId: $a}, first: 40) { nodes { id submission { id } } } }"
+    found = (await live.post(text, {"a": assignment}, await live.token("assessor")))["data"]["reviewTasks"]["nodes"]
+    await asyncio.gather(*(judge(one["id"], one["submission"]["id"]) for one in found))
+    return assignment
+
+
+async def test_reviews_and_all_that_belongs_to_them(live: Live, watched: str):
+    text = """query ($a: ID!, $n: Int!) { reviewTasks(filter: {assignmentId: $a}, first: $n) { totalCount nodes {
+        id state claimedBy { id } leasedUntil myFence secondOpinionReasons availableActions { action enabled }
+        candidate { email } assignment { id } evaluationVersion { id } evidence { id }
+        findings { id raisedBy { id } closedBy { id } } events { kind actor { id } task { id } }
+        items { item { id } rubric { criteria { id } } drafts { marker { id } } myDraft { revision } grades { marker { id } } }
+        submission { id resultRelease { isHeld decidedBy { id } } inquiry { state answeredBy { id } } reviews { id } } } } }"""
+    (few, rows_few, _), (many, rows, statements) = [
+        await count(live, text, {"a": watched, "n": n}, "assessor") for n in (FEW, MANY)
+    ]
+    assert (rows_few, rows) == (FEW, MANY)
     assert few == many, statements
 
 

@@ -67,6 +67,8 @@ async def test_an_embargo_ends_by_itself_and_only_in_the_future(live: Live):
     soon = datetime.now(UTC) + timedelta(seconds=1.5)
     past = {"assignmentId": assignment, "until": (soon - timedelta(days=1)).isoformat(), "reason": "R"}
     assert await refused(live, "ResultsHold", past, role="manager") == "INVALID_INPUT"
+    vague = past | {"until": (soon + timedelta(days=1)).replace(tzinfo=None).isoformat()}
+    assert await refused(live, "ResultsHold", vague, role="manager") == "INVALID_INPUT"
     await live.do("ResultsHold", past | {"until": soon.isoformat()}, role="manager")
     seen = await mine(live, token)
     assert (seen["resultState"], seen["result"]) == ("WITHHELD", None)
@@ -124,7 +126,15 @@ async def test_a_regrade_is_asked_for_once_and_another_assessor_answers(live: Li
     assert (again["id"] != task["id"], again["pending"]) == (True, "2 items pending")
     assert await refused(live, "ReviewClaim", {"id": again["id"]}, token=assessor) == "NOT_ONESELF"
     other = (await sign_ins.signed_in(live, await sign_ins.person(live, "assessor")))["tokens"]["accessToken"]
+    await live.do("ResultsHold", {"assignmentId": assignment, "reason": "The board meets."}, role="manager")
     await essays.mark(live, other, again["id"], "all", "8")
+    seen = await mine(live, token)
+    kept = {name: seen["inquiry"][name] for name in ("state", "outcome", "answer", "answeredAt")}
+    assert (seen["resultState"], kept) == (
+        "WITHHELD",
+        {"state": "OPEN", "outcome": None, "answer": None, "answeredAt": None},
+    )
+    await live.do("ResultsRelease", {"assignmentId": assignment, "reason": "It met."}, role="manager")
     seen = await mine(live, token)
     assert (seen["result"]["outcome"], seen["inquiry"]["state"], seen["inquiry"]["outcome"]) == (
         "PASSED",

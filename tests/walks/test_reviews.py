@@ -43,6 +43,13 @@ async def test_an_essay_is_claimed_judged_and_scored(live: Live, version: str):
     assert (kept["draft"]["levels"], kept["draft"]["lostAt"]) == (GOOD[:1], None)
     (open_,) = await refused(live, "GradeFinalise", {**place, "levels": GOOD[:1], "rationale": "R"}, role="assessor")
     assert (open_["code"], open_["message"]) == ("INVALID_INPUT", "Choose a level of 'Style'.")
+    odd = {**place, "itemId": second["item"]["id"]}
+    for points in ("1E-999999999", "10.0001", "-1", "NaN"):
+        given = {**odd, "points": points, "rationale": "R"}
+        (unfit,) = await refused(live, "GradeFinalise", given, role="assessor")
+        assert (unfit["code"], unfit["path"]) == ("INVALID_INPUT", ["points"])
+    (early,) = await refused(live, "GradeDraftSave", {**odd, "points": "0E-9", "revision": -1}, role="assessor")
+    assert (early["code"], early["path"]) == ("INVALID_INPUT", ["revision"])
     (silent,) = await refused(live, "GradeFinalise", {**place, "levels": GOOD, "rationale": " "}, role="assessor")
     assert silent["path"] == ["rationale"]
 
@@ -149,5 +156,9 @@ async def test_a_service_token_judges_nobody(live: Live, version: str):
             role="admin",
         )
     )["token"]
+    mine = await live.post(document("ReviewTasks"), {"filter": {"assignmentId": assignment, "isMine": True}}, token)
+    assert mine["data"]["reviewTasks"]["nodes"] == []
+    seen = await live.post(document("ReviewTask"), {"id": waiting["id"]}, token)
+    assert not [one for one in seen["data"]["reviewTask"]["availableActions"] if one["enabled"]]
     body = await live.post(document("ReviewClaim"), {"input": {"id": waiting["id"]}}, token)
     assert body["data"]["reviewClaim"]["problems"][0]["code"] == "PERSON_NEEDED"

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.factories import sign_ins
 from tests.walks import observed
 from tests.walks.conftest import Live, key
 
@@ -90,3 +91,25 @@ async def test_nothing_else_is_approved_or_objected_to(live: Live):
     shown = (await live.ask("ReviewTask", {"id": task["id"]}, role="assessor"))["reviewTask"]
     can = {one["action"] for one in shown["availableActions"] if one["enabled"]}
     assert can == {"CLAIM", "RELEASE", "MARK", "ASK_SECOND"}
+
+
+async def test_nobody_decides_about_a_review_of_their_own_work(live: Live, version: str):
+    person = await sign_ins.person(live, "admin")
+    token = (await sign_ins.signed_in(live, person))["tokens"]["accessToken"]
+    (task,) = await observed.hand_in(live, version, 1, recipients=[{"email": person.email}])
+    mine = await observed.take(live, task)
+    await mine.decide(live, "ReviewRequestChanges", "Wear gloves.")
+    given = {"taskId": task, "reason": "They are on."}
+    await oneself(live, "ReviewResume", given, token)
+    await live.do("ReviewResume", given, role="assessor")
+    mine = await observed.take(live, task)
+    await mine.mark(live)
+    await mine.decide(live, "ReviewApprove")
+    await oneself(live, "ReviewReopen", {"taskId": task, "reason": "Too few."}, token)
+    shown = (await live.ask("ReviewTask", {"id": task}, token=token))["reviewTask"]
+    assert not [one for one in shown["availableActions"] if one["enabled"]]
+
+
+async def oneself(live: Live, name: str, given: dict, token: str) -> None:
+    (payload,) = (await live.ask(name, {"input": given | {"idempotencyKey": key()}}, token=token)).values()
+    assert [one["code"] for one in payload["problems"]] == ["NOT_ONESELF"]

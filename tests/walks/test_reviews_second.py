@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.walks import essays
 from tests.walks.conftest import Live, document, key
@@ -83,6 +84,9 @@ async def test_two_who_do_not_agree_are_decided_by_a_third(live: Live, panel: Pa
     (task,) = [one["id"] for one in await waiting(live, secondNear="100", tolerancePercent="10")]
     done = await essays.mark(live, panel.ann, task, "all", "9")
     assert (done["state"], done["secondOpinionReasons"]) == ("REQUIRES_SECOND_OPINION", ["NEAR_BOUNDARY"])
+    seen = await shown(live, task, panel.ben)
+    assert seen["secondOpinionReasons"] == []
+    assert [one["facts"] for one in seen["events"] if one["kind"] == "SECOND_OPINION_REQUIRED"] == [{}]
     done = await essays.mark(live, panel.ben, task, "all", "5")
     assert (done["state"], done["submission"]["latestScore"]["outcome"]) == ("REQUIRES_ADJUDICATION", "PENDING")
     given = {"input": {"id": task, "idempotencyKey": key()}}
@@ -140,3 +144,35 @@ async def test_rules_are_checked_kept_and_hold_for_what_comes_later(live: Live):
     assert (await live.ask("ReviewPolicy", {"evaluationId": evaluation["id"]}, role="auditor"))[
         "reviewPolicy"
     ] == policy
+
+
+async def test_whoever_absorbs_the_first_marker_gives_no_second_opinion(live: Live, panel: Panel):
+    (task,) = [one["id"] for one in await waiting(live, sampleAtLeast=1)]
+    first, second = [await sign_ins.person(live, "assessor") for _ in range(2)]
+    ann, ben = [(await sign_ins.signed_in(live, one))["tokens"]["accessToken"] for one in (first, second)]
+    assert (await essays.mark(live, ann, task, "all", "8"))["state"] == "REQUIRES_SECOND_OPINION"
+    fence = (await live.do("ReviewClaim", {"id": task}, token=ben))["fence"]
+    item = (await essays.items(live, task, token=ben))[1]["item"]["id"]
+    kept, duplicate = [global_id("User", one.user_id) for one in (second, first)]
+    await live.do("UserMerge", {"keptId": kept, "duplicateId": duplicate, "reason": "One person."}, role="admin")
+    given = {"taskId": task, "itemId": item, "fence": fence, "points": "8", "rationale": "As before."}
+    assert await refused(live, "GradeFinalise", given, ben) == "NOT_ONESELF"
+    can = {one["action"]: one["enabled"] for one in (await shown(live, task, ben))["availableActions"]}
+    assert (can["MARK"], can["RELEASE"]) == (False, True)
+    await live.do("ReviewRelease", {"id": task, "fence": fence}, token=ben)
+    assert await refused(live, "ReviewClaim", {"id": task}, ben) == "NOT_ONESELF"
+    assert (await essays.mark(live, panel.ben, task, "all", "8"))["state"] == "FINALISED"
+
+
+async def test_statistics_count_no_marks_of_a_review_that_is_not_over(live: Live, panel: Panel):
+    version = await essays.publish(live)
+    assignment, _ = await essays.hand_in(live, version, 1)
+    (task,) = await essays.queue(live, assignment)
+    await essays.mark(live, panel.ann, task["id"], "all", "8")
+    again = (await live.do("ReviewReopen", {"taskId": task["id"], "reason": "Too kind."}, role="admin"))["task"]["id"]
+    fence = (await live.do("ReviewClaim", {"id": again}, token=panel.ben))["fence"]
+    item = (await essays.items(live, again, token=panel.ben))[1]["item"]["id"]
+    given = {"taskId": again, "itemId": item, "fence": fence, "points": "2", "rationale": "Thin."}
+    await live.do("GradeFinalise", given, token=panel.ben)
+    found = await live.ask("EvaluationStatistics", {"evaluationVersionId": version}, role="author")
+    assert [one["markCount"] for one in found["evaluationStatistics"]["markers"]] == [2]
