@@ -39,6 +39,8 @@ from schema.overrides import OverridesQuery
 from schema.overrides_acts import OverridesMutation
 from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
+from schema.programmes import ProgrammesQuery
+from schema.programmes_acts import ProgrammesMutation
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.results import ResultsMutation
@@ -86,6 +88,7 @@ Query = merge_types(
         AssignmentsIssueQuery,
         AssignmentsTemplatesQuery,
         SchedulesQuery,
+        ProgrammesQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -125,6 +128,7 @@ Mutation = merge_types(
         PublicLinksMutation,
         AssignmentsTemplatesMutation,
         SchedulesMutation,
+        ProgrammesMutation,
         OverridesMutation,
         IncidentsMutation,
         LockdownMutation,

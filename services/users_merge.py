@@ -75,6 +75,8 @@ AUTHORED = (
     "rooms",
     "evidence_items",
     "evidence_events",
+    "programmes",
+    "programme_versions",
 )
 """Tables whose references say who did something, which stays as it was said."""
 

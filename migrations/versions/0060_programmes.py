@@ -1,0 +1,207 @@
+"""Programmes: drafts, and versions that never change.
+
+Revision ID: 0060
+Revises: 0031
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from migrations.isolation import append_only, isolate
+
+revision = "0060"
+down_revision = "0031"
+branch_labels = None
+depends_on = None
+
+TENANT_ID = "nullif(current_setting('app.tenant_id', true), '')::uuid"
+ORG_UNIT_ID = "nullif(current_setting('app.org_unit_id', true), '')::uuid"
+
+
+def upgrade() -> None:
+    """Create the tables; of what was published nothing is ever changed or removed."""
+    create_programmes()
+    create_programme_draft_requirements()
+    create_programme_versions()
+    create_programme_requirements()
+    isolate("programmes", "org_unit", "staff_only", allow="select, insert, update")
+    isolate("programme_draft_requirements", "org_unit", "staff_only", allow="select, insert, update, delete")
+    isolate("programme_versions", "org_unit", "staff_only", allow="select, insert")
+    isolate("programme_requirements", "org_unit", "staff_only", allow="select, insert")
+    append_only("programme_versions")
+    append_only("programme_requirements")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    for table in ("programme_requirements", "programme_versions", "programme_draft_requirements", "programmes"):
+        op.drop_table(table)
+
+
+def create_programmes() -> None:
+    """Create the table of drafts."""
+    op.create_table(
+        "programmes",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.Text(), server_default="active", nullable=False),
+        sa.Column("latest_number", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("due_days", sa.Integer(), nullable=True),
+        sa.Column("validity_months", sa.Integer(), nullable=True),
+        sa.Column("expiry_anchor", sa.Text(), server_default="certified", nullable=False),
+        sa.Column("lead_days", sa.Integer(), server_default="30", nullable=False),
+        sa.Column("grace_days", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("remediation", sa.Text(), server_default="hold", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
+        sa.CheckConstraint(
+            "expiry_anchor in ('certified', 'due', 'window_end')", name=op.f("ck_programmes_expiry_anchor")
+        ),
+        sa.CheckConstraint(
+            "remediation in ('hold', 'revoke_and_reissue', 'keep')", name=op.f("ck_programmes_remediation")
+        ),
+        sa.CheckConstraint("status in ('active', 'archived')", name=op.f("ck_programmes_status")),
+        sa.CheckConstraint("due_days > 0", name=op.f("ck_programmes_due")),
+        sa.CheckConstraint("lead_days >= 0 and grace_days >= 0", name=op.f("ck_programmes_days")),
+        sa.CheckConstraint("validity_months > 0", name=op.f("ck_programmes_validity")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "created_by"], ["users.tenant_id", "users.id"], name=op.f("fk_programmes_users")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id"], ["org_units.tenant_id", "org_units.id"], name=op.f("fk_programmes_org_units")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programmes")),
+        sa.UniqueConstraint("tenant_id", "org_unit_id", "id", name=op.f("uq_programmes_tenant_id_org_unit_id_id")),
+        sa.UniqueConstraint("tenant_id", "org_unit_id", "name", name=op.f("uq_programmes_tenant_id_org_unit_id_name")),
+    )
+    op.create_index("ix_programmes_changed", "programmes", ["tenant_id", "changed_at", "id"])
+
+
+def create_programme_draft_requirements() -> None:
+    """Create the table of what drafts ask for."""
+    op.create_table(
+        "programme_draft_requirements",
+        sa.Column("programme_id", sa.Uuid(), nullable=False),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("evaluation_id", sa.Uuid(), nullable=False),
+        sa.Column("min_percent", sa.Numeric(precision=5, scale=2), nullable=True),
+        sa.Column("is_mandatory", sa.Boolean(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=True),
+        sa.Column("cooling_off_days", sa.Integer(), server_default="0", nullable=False),
+        sa.CheckConstraint("attempts > 0", name=op.f("ck_programme_draft_requirements_attempts")),
+        sa.CheckConstraint("cooling_off_days >= 0", name=op.f("ck_programme_draft_requirements_cooling_off")),
+        sa.CheckConstraint("min_percent between 0 and 100", name=op.f("ck_programme_draft_requirements_min_percent")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "evaluation_id"],
+            ["evaluations.tenant_id", "evaluations.org_unit_id", "evaluations.id"],
+            name=op.f("fk_programme_draft_requirements_evaluations"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "programme_id"],
+            ["programmes.tenant_id", "programmes.org_unit_id", "programmes.id"],
+            name=op.f("fk_programme_draft_requirements_programmes"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_draft_requirements")),
+    )
+    op.create_index(
+        "ix_programme_draft_requirements_programme",
+        "programme_draft_requirements",
+        ["tenant_id", "programme_id", "position"],
+    )
+
+
+def create_programme_versions() -> None:
+    """Create the table of published versions."""
+    op.create_table(
+        "programme_versions",
+        sa.Column("programme_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("published_by", sa.Uuid(), nullable=True),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("due_days", sa.Integer(), nullable=True),
+        sa.Column("validity_months", sa.Integer(), nullable=True),
+        sa.Column("expiry_anchor", sa.Text(), server_default="certified", nullable=False),
+        sa.Column("lead_days", sa.Integer(), server_default="30", nullable=False),
+        sa.Column("grace_days", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("remediation", sa.Text(), server_default="hold", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
+        sa.CheckConstraint(
+            "expiry_anchor in ('certified', 'due', 'window_end')", name=op.f("ck_programme_versions_expiry_anchor")
+        ),
+        sa.CheckConstraint(
+            "remediation in ('hold', 'revoke_and_reissue', 'keep')", name=op.f("ck_programme_versions_remediation")
+        ),
+        sa.CheckConstraint("due_days > 0", name=op.f("ck_programme_versions_due")),
+        sa.CheckConstraint("lead_days >= 0 and grace_days >= 0", name=op.f("ck_programme_versions_days")),
+        sa.CheckConstraint("validity_months > 0", name=op.f("ck_programme_versions_validity")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "programme_id"],
+            ["programmes.tenant_id", "programmes.org_unit_id", "programmes.id"],
+            name=op.f("fk_programme_versions_programmes"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "published_by"], ["users.tenant_id", "users.id"], name=op.f("fk_programme_versions_users")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_versions")),
+        sa.UniqueConstraint(
+            "tenant_id", "org_unit_id", "id", name=op.f("uq_programme_versions_tenant_id_org_unit_id_id")
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "programme_id", "number", name=op.f("uq_programme_versions_tenant_id_programme_id_number")
+        ),
+    )
+
+
+def create_programme_requirements() -> None:
+    """Create the table of what versions ask for."""
+    op.create_table(
+        "programme_requirements",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Uuid(), nullable=False),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("evaluation_id", sa.Uuid(), nullable=False),
+        sa.Column("min_percent", sa.Numeric(precision=5, scale=2), nullable=True),
+        sa.Column("is_mandatory", sa.Boolean(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=True),
+        sa.Column("cooling_off_days", sa.Integer(), server_default="0", nullable=False),
+        sa.CheckConstraint("attempts > 0", name=op.f("ck_programme_requirements_attempts")),
+        sa.CheckConstraint("cooling_off_days >= 0", name=op.f("ck_programme_requirements_cooling_off")),
+        sa.CheckConstraint("min_percent between 0 and 100", name=op.f("ck_programme_requirements_min_percent")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "evaluation_id"],
+            ["evaluations.tenant_id", "evaluations.org_unit_id", "evaluations.id"],
+            name=op.f("fk_programme_requirements_evaluations"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "version_id"],
+            ["programme_versions.tenant_id", "programme_versions.org_unit_id", "programme_versions.id"],
+            name=op.f("fk_programme_requirements_programme_versions"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_requirements")),
+        sa.UniqueConstraint(
+            "tenant_id", "org_unit_id", "id", name=op.f("uq_programme_requirements_tenant_id_org_unit_id_id")
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "version_id", "key", name=op.f("uq_programme_requirements_tenant_id_version_id_key")
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "version_id", "position", name=op.f("uq_programme_requirements_tenant_id_version_id_position")
+        ),
+    )
