@@ -22,6 +22,7 @@ from resolvers import (
     org_units,
     overrides,
     programmes,
+    programmes_enrolments,
     reviews,
     roles,
     rooms,
@@ -46,6 +47,7 @@ from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
 from schema.programmes import Programme, ProgrammeVersion
+from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.reviews import ReviewTask
 from schema.roles import Role
 from schema.rooms import Room
@@ -81,6 +83,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Override": _shown(overrides.override, Override.of),
     "OrgUnit": _shown(org_units.org_unit, OrgUnit.of),
     "Programme": _shown(programmes.programme, Programme.of),
+    "ProgrammeEnrolment": _shown(programmes_enrolments.enrolment, ProgrammeEnrolment.of),
     "ProgrammeVersion": _shown(programmes.programme_version, ProgrammeVersion.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),

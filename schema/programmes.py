@@ -281,8 +281,8 @@ class ProgrammesQuery:
 
     @ask(
         programmes.programme_diff,
-        "What would change for new enrolments: what differs between two versions, or one and the draft; null when there "
-        "is no programme to be seen.",
+        "What would change for new enrolments: what differs between two versions, or one and the draft. Null where "
+        "there is no programme to be seen.",
     )
     async def programme_diff(
         self,

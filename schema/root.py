@@ -41,6 +41,8 @@ from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.programmes import ProgrammesQuery
 from schema.programmes_acts import ProgrammesMutation
+from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
+from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.results import ResultsMutation
@@ -89,6 +91,7 @@ Query = merge_types(
         AssignmentsTemplatesQuery,
         SchedulesQuery,
         ProgrammesQuery,
+        ProgrammeEnrolmentsQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -129,6 +132,7 @@ Mutation = merge_types(
         AssignmentsTemplatesMutation,
         SchedulesMutation,
         ProgrammesMutation,
+        ProgrammeEnrolmentsMutation,
         OverridesMutation,
         IncidentsMutation,
         LockdownMutation,

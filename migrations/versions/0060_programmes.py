@@ -1,4 +1,4 @@
-"""Programmes: drafts, and versions that never change.
+"""Programmes: drafts and published versions, who is enrolled, and how far they are.
 
 Revision ID: 0060
 Revises: 0031
@@ -23,18 +23,50 @@ def upgrade() -> None:
     create_programmes()
     create_programme_draft_requirements()
     create_programme_versions()
+    create_programme_enrolments()
     create_programme_requirements()
+    create_programme_progress()
+    create_programme_attempts()
     isolate("programmes", "org_unit", "staff_only", allow="select, insert, update")
     isolate("programme_draft_requirements", "org_unit", "staff_only", allow="select, insert, update, delete")
     isolate("programme_versions", "org_unit", "staff_only", allow="select, insert")
+    isolate("programme_enrolments", "org_unit", "staff_only", allow="select, insert, update")
     isolate("programme_requirements", "org_unit", "staff_only", allow="select, insert")
+    isolate("programme_progress", "org_unit", "staff_only", allow="select, insert, update")
+    isolate("programme_attempts", "org_unit", "staff_only", allow="select, insert")
     append_only("programme_versions")
+    append_only(
+        "programme_enrolments",
+        except_columns=(
+            "user_id",
+            "status",
+            "met_count",
+            "failed_count",
+            "held_count",
+            "completed_at",
+            "cancelled_at",
+            "cancel_reason",
+        ),
+    )
     append_only("programme_requirements")
+    append_only(
+        "programme_progress",
+        except_columns=("state", "submission_id", "attempts_used", "hold", "next_at", "completed_at"),
+    )
+    append_only("programme_attempts")
 
 
 def downgrade() -> None:
     """Take it back."""
-    for table in ("programme_requirements", "programme_versions", "programme_draft_requirements", "programmes"):
+    for table in (
+        "programme_attempts",
+        "programme_progress",
+        "programme_requirements",
+        "programme_enrolments",
+        "programme_versions",
+        "programme_draft_requirements",
+        "programmes",
+    ):
         op.drop_table(table)
 
 
@@ -165,6 +197,73 @@ def create_programme_versions() -> None:
     )
 
 
+def create_programme_enrolments() -> None:
+    """Create the table of who is enrolled."""
+    op.create_table(
+        "programme_enrolments",
+        sa.Column("programme_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="in_progress", nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mandatory_count", sa.Integer(), nullable=False),
+        sa.Column("met_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failed_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("held_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancel_reason", sa.Text(), nullable=True),
+        sa.Column("enrolled_by", sa.Uuid(), nullable=True),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'cancelled') = (num_nonnulls(cancelled_at, cancel_reason) = 2)",
+            name=op.f("ck_programme_enrolments_cancelled"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'completed') = (completed_at is not null)", name=op.f("ck_programme_enrolments_completed")
+        ),
+        sa.CheckConstraint(
+            "status in ('in_progress', 'completed', 'cancelled')", name=op.f("ck_programme_enrolments_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "enrolled_by"], ["users.tenant_id", "users.id"], name="fk_programme_enrolments_enrolled_by"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "programme_id"],
+            ["programmes.tenant_id", "programmes.org_unit_id", "programmes.id"],
+            name=op.f("fk_programme_enrolments_programmes"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "version_id"],
+            ["programme_versions.tenant_id", "programme_versions.org_unit_id", "programme_versions.id"],
+            name=op.f("fk_programme_enrolments_programme_versions"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"], ["users.tenant_id", "users.id"], name="fk_programme_enrolments_user"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_enrolments")),
+        sa.UniqueConstraint(
+            "tenant_id", "org_unit_id", "id", name=op.f("uq_programme_enrolments_tenant_id_org_unit_id_id")
+        ),
+    )
+    op.create_index(
+        "ix_programme_enrolments_programme", "programme_enrolments", ["tenant_id", "programme_id", "created_at", "id"]
+    )
+    op.create_index(
+        "ix_programme_enrolments_user", "programme_enrolments", ["tenant_id", "user_id", "created_at", "id"]
+    )
+    op.create_index(
+        "uq_programme_enrolments_open",
+        "programme_enrolments",
+        ["tenant_id", "programme_id", "user_id"],
+        unique=True,
+        postgresql_where=sa.text("status = 'in_progress'"),
+    )
+
+
 def create_programme_requirements() -> None:
     """Create the table of what versions ask for."""
     op.create_table(
@@ -204,4 +303,111 @@ def create_programme_requirements() -> None:
         sa.UniqueConstraint(
             "tenant_id", "version_id", "position", name=op.f("uq_programme_requirements_tenant_id_version_id_position")
         ),
+    )
+
+
+def create_programme_progress() -> None:
+    """Create the table of how far everybody is."""
+    op.create_table(
+        "programme_progress",
+        sa.Column("enrolment_id", sa.Uuid(), nullable=False),
+        sa.Column("requirement_id", sa.Uuid(), nullable=False),
+        sa.Column("evaluation_version_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("submission_id", sa.Uuid(), nullable=True),
+        sa.Column("attempts_used", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("hold", sa.Text(), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("(state = 'met') = (submission_id is not null)", name=op.f("ck_programme_progress_met")),
+        sa.CheckConstraint(
+            "(state = 'pending') = (completed_at is null)", name=op.f("ck_programme_progress_completed")
+        ),
+        sa.CheckConstraint("hold in ('held', 'kept')", name=op.f("ck_programme_progress_hold")),
+        sa.CheckConstraint("hold is null or state = 'met'", name=op.f("ck_programme_progress_held")),
+        sa.CheckConstraint("state in ('pending', 'met', 'failed')", name=op.f("ck_programme_progress_state")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "enrolment_id"],
+            ["programme_enrolments.tenant_id", "programme_enrolments.org_unit_id", "programme_enrolments.id"],
+            name=op.f("fk_programme_progress_programme_enrolments"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "evaluation_version_id"],
+            ["evaluation_versions.tenant_id", "evaluation_versions.org_unit_id", "evaluation_versions.id"],
+            name=op.f("fk_programme_progress_evaluation_versions"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "requirement_id"],
+            ["programme_requirements.tenant_id", "programme_requirements.org_unit_id", "programme_requirements.id"],
+            name=op.f("fk_programme_progress_programme_requirements"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "submission_id"],
+            ["submissions.tenant_id", "submissions.org_unit_id", "submissions.id"],
+            name=op.f("fk_programme_progress_submissions"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_progress")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "enrolment_id",
+            "requirement_id",
+            name=op.f("uq_programme_progress_tenant_id_enrolment_id_requirement_id"),
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "org_unit_id", "id", name=op.f("uq_programme_progress_tenant_id_org_unit_id_id")
+        ),
+    )
+    op.create_index(
+        "ix_programme_progress_next",
+        "programme_progress",
+        ["tenant_id", "next_at"],
+        postgresql_where=sa.text("next_at is not null"),
+    )
+
+
+def create_programme_attempts() -> None:
+    """Create the table of what was issued to whom."""
+    op.create_table(
+        "programme_attempts",
+        sa.Column("programme_id", sa.Uuid(), nullable=False),
+        sa.Column("enrolment_id", sa.Uuid(), nullable=False),
+        sa.Column("progress_id", sa.Uuid(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("assignment_id", sa.Uuid(), nullable=False),
+        sa.Column("org_unit_id", sa.Uuid(), server_default=sa.text(ORG_UNIT_ID), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "assignment_id"],
+            ["assignments.tenant_id", "assignments.org_unit_id", "assignments.id"],
+            name=op.f("fk_programme_attempts_assignments"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "enrolment_id"],
+            ["programme_enrolments.tenant_id", "programme_enrolments.org_unit_id", "programme_enrolments.id"],
+            name=op.f("fk_programme_attempts_programme_enrolments"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "programme_id"],
+            ["programmes.tenant_id", "programmes.org_unit_id", "programmes.id"],
+            name=op.f("fk_programme_attempts_programmes"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "org_unit_id", "progress_id"],
+            ["programme_progress.tenant_id", "programme_progress.org_unit_id", "programme_progress.id"],
+            name=op.f("fk_programme_attempts_programme_progress"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_programme_attempts")),
+        sa.UniqueConstraint("tenant_id", "assignment_id", name=op.f("uq_programme_attempts_tenant_id_assignment_id")),
+        sa.UniqueConstraint(
+            "tenant_id", "progress_id", "ordinal", name=op.f("uq_programme_attempts_tenant_id_progress_id_ordinal")
+        ),
+    )
+    op.create_index("ix_programme_attempts_enrolment", "programme_attempts", ["tenant_id", "enrolment_id"])
+    op.create_index(
+        "ix_programme_attempts_programme", "programme_attempts", ["tenant_id", "programme_id", "assignment_id"]
     )

@@ -170,6 +170,20 @@ PROGRAMMES: dict[str, tuple[str, Build]] = {
     ),
     "ProgrammeRequirementRemove": ("manager", lambda w: {"id": w.programmes.to_remove}),
     "ProgrammePublish": ("manager", lambda w: {"id": w.programmes.draft}),
+    "ProgrammeEnrol": (
+        "manager",
+        lambda w: {"programmeId": w.programmes.published, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
+    ),
+    "ProgrammeEnrolmentCancel": ("manager", lambda w: {"id": w.programmes.to_cancel, "reason": "Moved away."}),
+    "ProgrammeHoldDecide": (
+        "manager",
+        lambda w: {
+            "enrolmentId": w.programmes.held,
+            "requirementId": w.programmes.held_requirement,
+            "decision": "KEEP",
+            "reason": "The board met.",
+        },
+    ),
     "ProgrammeArchive": ("manager", lambda w: {"id": w.programmes.to_archive, "reason": "Replaced."}),
 }
 

@@ -253,6 +253,9 @@ class Programmed:
     to_archive: str
     published: str
     version: str
+    to_cancel: str
+    held: str
+    held_requirement: str
 
 
 async def make_programmes(live: Live, evaluation: str) -> Programmed:
@@ -263,7 +266,21 @@ async def make_programmes(live: Live, evaluation: str) -> Programmed:
     order = [one["id"] for one in asked[3]["draftRequirements"]]
     await programmes.ask_for(live, published, evaluation)
     version = (await programmes.publish(live, published))["id"]
-    return Programmed(draft, requirement, to_remove, to_reorder, order[::-1], to_archive, published, version)
+    (to_cancel,) = await programmes.enrol(live, published)
+    held, held_requirement = await programmes.hold(live)
+    return Programmed(
+        draft,
+        requirement,
+        to_remove,
+        to_reorder,
+        order[::-1],
+        to_archive,
+        published,
+        version,
+        to_cancel,
+        held,
+        held_requirement,
+    )
 
 
 @dataclass

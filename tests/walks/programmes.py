@@ -1,16 +1,19 @@
 """Programmes made through the API."""
 
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from tests.walks import story
+from tests.walks import essays, story
 from tests.walks.conftest import Live
 
 
-async def evaluation(live: Live) -> str:
+async def evaluation(live: Live, *, of_essays: bool = False) -> str:
     """Publish an evaluation; returns its id."""
-    version = await story.publish(live)
-    shown = await live.ask("EvaluationVersion", {"id": version["id"]}, role="author")
+    version = await essays.publish(live) if of_essays else (await story.publish(live))["id"]
+    shown = await live.ask("EvaluationVersion", {"id": version}, role="author")
     return shown["evaluationVersion"]["evaluation"]["id"]
 
 
@@ -40,3 +43,56 @@ async def published(live: Live, *requirements: dict[str, Any], evaluation_id: st
         await ask_for(live, programme, of_it, **one)
     await publish(live, programme)
     return programme
+
+
+async def enrol(live: Live, programme: str, people: int = 1) -> list[str]:
+    """Enrol so many fresh addresses; returns their enrolments."""
+    given = [{"email": f"{uuid4().hex}@example.org"} for _ in range(people)]
+    done = await live.do("ProgrammeEnrol", {"programmeId": programme, "recipients": given}, role="manager")
+    return [row["enrolment"]["id"] for row in done["results"]]
+
+
+async def shown(live: Live, enrolment: str) -> dict[str, Any]:
+    """An enrolment as staff see it."""
+    return (await live.ask("ProgrammeEnrolment", {"id": enrolment}, role="admin"))["programmeEnrolment"]
+
+
+async def until(live: Live, enrolment: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Return the enrolment once something holds of it: scores are followed behind the requests."""
+    async with asyncio.timeout(30):
+        while not holds(found := await shown(live, enrolment)):
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def sit(live: Live, enrolment: str, place: int, right: int | None = None) -> str:
+    """Sit the newest attempt at a requirement with so many right answers, or with text; returns the session token."""
+    attempt = (await shown(live, enrolment))["progress"][place]["attempts"][-1]
+    sent = await live.ask("Invitations", {"id": attempt["assignment"]["id"]}, role="manager")
+    (invitation,) = sent["assignment"]["invitations"]["nodes"]
+    link = (await live.do("InvitationLink", {"id": invitation["id"]}, role="manager"))["link"]
+    sitting = await story.sit_down(live, link.partition("token=")[2])
+    for n, item in enumerate(sitting.items):
+        text = "right" if right is not None and n < right else "wrong"
+        response = {"text": "Because."} if right is None else story.choice(item, text)
+        await live.do("AnswerSave", {"itemId": item["id"], "revision": 1, "response": response}, token=sitting.token)
+    await live.do("SessionSubmit", {}, token=sitting.token)
+    return sitting.token
+
+
+async def hold(live: Live, programme: str | None = None) -> tuple[str, str]:
+    """Let a correction call into question what somebody met; returns the enrolment and the requirement."""
+    (enrolment,) = await enrol(live, programme or await published(live))
+    await sit(live, enrolment, 0, right=4)
+    seen = await until(live, enrolment, lambda one: one["state"] == "COMPLETED")
+    met = seen["progress"][0]["submission"]["id"]
+    submission = (await live.ask("Submission", {"id": met}, role="admin"))["submission"]
+    right = next(item for item in submission["items"] if Decimal(item["score"]["points"]) > 0)
+    given = {
+        "evaluationVersionId": submission["evaluationVersion"]["id"],
+        "lines": [{"questionVersionId": right["questionVersion"]["id"], "change": {"void": "EXCLUDE"}}],
+        "reason": "It was unclear.",
+    }
+    await live.do("CorrectionApply", given, role="manager")
+    seen = await until(live, enrolment, lambda one: one["heldCount"] == 1)
+    return enrolment, seen["progress"][0]["requirement"]["id"]

@@ -72,6 +72,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MyUploads": ("candidate: filing", lambda _w: {}),
     "Programme": ("auditor", lambda w: {"id": w.programmes.published}),
     "Programmes": ("viewer", lambda _w: {}),
+    "ProgrammeEnrolment": ("auditor", lambda w: {"id": w.programmes.held}),
+    "ProgrammeEnrolments": ("viewer", lambda w: {"filter": {"programmeId": w.programmes.published}}),
     "ProgrammeDiff": ("auditor", lambda w: {"id": w.programmes.published, "before": 0}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
