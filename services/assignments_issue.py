@@ -100,11 +100,12 @@ async def issue_each(work: Work, terms: Terms, people: Sequence[Resolved], link:
     named = [{**row, "kind": who.kind, "ref": who.ref} for row, who in zip(of_each, people, strict=True)]
     await setwise.insert(work, AssignmentTarget, named)
     sent = {"sent_at": now, "expires_at": invitations.end_of_life(now, pattern.valid_until)}
-    invited = [{**row, **sent, "id": uuid7(), "jti": uuid7()} for row in of_each]
+    invitation_ids = [uuid7() for _ in people]
+    invited = [{**row, **sent, "id": one, "jti": uuid7()} for one, row in zip(invitation_ids, of_each, strict=True)]
     await setwise.insert(work, Invitation, invited)
     if link is not None and people:
-        await assignments_mail.invite(work, pattern, version, link, [row["id"] for row in invited])
-    told = told_of(pattern) | {"invited": 1, "groups": []}
+        await assignments_mail.invite(work, pattern, version, link, invitation_ids)
+    told: dict[str, Any] = told_of(pattern) | {"invited": 1, "groups": []}
     await setwise.record(work, "assignment.issued", [Told(("assignment", one), told) for one in ids])
     return ids
 

@@ -17,6 +17,18 @@ depends_on = None
 TENANT_ID = "nullif(current_setting('app.tenant_id', true), '')::uuid"
 ORG_UNIT_ID = "nullif(current_setting('app.org_unit_id', true), '')::uuid"
 
+ENROLMENT = (
+    "user_id",
+    "status",
+    "met_count",
+    "failed_count",
+    "held_count",
+    "completed_at",
+    "cancelled_at",
+    "cancel_reason",
+)
+PROGRESS = ("state", "submission_id", "attempts_used", "hold", "next_at", "completed_at")
+
 
 def upgrade() -> None:
     """Create the tables; of what was published nothing is ever changed or removed."""
@@ -30,29 +42,14 @@ def upgrade() -> None:
     isolate("programmes", "org_unit", "staff_only", allow="select, insert, update")
     isolate("programme_draft_requirements", "org_unit", "staff_only", allow="select, insert, update, delete")
     isolate("programme_versions", "org_unit", "staff_only", allow="select, insert")
-    isolate("programme_enrolments", "org_unit", "staff_only", allow="select, insert, update")
+    isolate("programme_enrolments", "org_unit", "staff_only", allow=f"select, insert, update ({', '.join(ENROLMENT)})")
     isolate("programme_requirements", "org_unit", "staff_only", allow="select, insert")
-    isolate("programme_progress", "org_unit", "staff_only", allow="select, insert, update")
+    isolate("programme_progress", "org_unit", "staff_only", allow=f"select, insert, update ({', '.join(PROGRESS)})")
     isolate("programme_attempts", "org_unit", "staff_only", allow="select, insert")
     append_only("programme_versions")
-    append_only(
-        "programme_enrolments",
-        except_columns=(
-            "user_id",
-            "status",
-            "met_count",
-            "failed_count",
-            "held_count",
-            "completed_at",
-            "cancelled_at",
-            "cancel_reason",
-        ),
-    )
+    append_only("programme_enrolments", except_columns=ENROLMENT)
     append_only("programme_requirements")
-    append_only(
-        "programme_progress",
-        except_columns=("state", "submission_id", "attempts_used", "hold", "next_at", "completed_at"),
-    )
+    append_only("programme_progress", except_columns=PROGRESS)
     append_only("programme_attempts")
 
 
