@@ -63,7 +63,7 @@ async def enrol(
     """Enrol people, and mail them what they are asked for."""
     link = partial(invitations.link, context.house.site, context.house.tokens)
     act = partial(programmes_enrol.enrol, programme_id=programme_id, given=recipients, link=link)
-    given = [str(programme_id), [[one.kind, one.ref] for one in recipients]]
+    given = [str(programme_id), [[one.kind, one.ref, one.name] for one in recipients]]
     answer = await context.write("programmeEnrol", key, given, act)
     ids = [UUID(one["enrolment"]) for one in answer["rows"] if one["enrolment"] is not None]
     shown = {row.id: row for row in await context.loaders.of(loaders.by_id).load_many(ids) if row is not None}

@@ -15,6 +15,7 @@ from schema.problems import Problem, Refused, attempt
 from schema.programmes import Programme
 from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.users_acts import KEY, WHY
+from services import assignments_addresses
 from services.assignments_recipients import MOST
 
 KIND = "ProgrammeEnrolment"
@@ -44,7 +45,13 @@ class ProgrammeEnrolInput:
 
     programme_id: strawberry.ID = told("Global id of a programme that has a version.")
     recipients: list[RecipientInput] = told(
-        f"People, addresses and groups, at most {MOST}. Of a group, whoever is in it now is enrolled."
+        f"People, addresses and groups, with `addresses` at most {MOST}. Of a group, whoever is in it now is enrolled.",
+        default_factory=list[RecipientInput],
+    )
+    addresses: str | None = told(
+        "Further addresses as people paste them: by lines, commas or semicolons, such as "
+        "`Ada Lovelace <ada@example.org>`. They follow `recipients` in the results.",
+        default=None,
     )
     idempotency_key: str | None = told(KEY, default=None)
 
@@ -73,7 +80,7 @@ class ProgrammeHoldDecideInput:
 class ProgrammeEnrolResult:
     """A row of the result."""
 
-    index: int = told("Place of the recipient in the input, from 0.")
+    index: int = told("Place of the recipient in the input, from 0; `addresses` follow `recipients`.")
     recipient: str = told("The recipient as given: the address, or the global id.")
     enrolment: ProgrammeEnrolment | None = told("Their enrolment, new or not; null for a group or when there is none.")
     enrolled_count: int = told("How many people were enrolled.")
@@ -131,7 +138,8 @@ class ProgrammeEnrolmentsMutation:
         self, info: Info, input: Annotated[ProgrammeEnrolInput, says("Whom, in what.")]
     ) -> ProgrammeEnrolPayload:
         """Enrol."""
-        given = [one.plain() for one in input.recipients]
+        named = [one.plain() for one in input.recipients]
+        given = [*named, *assignments_addresses.recipients(input.addresses or "")]
         programme_id = local_id("Programme", input.programme_id, path=["programmeId"])
         done, problems = await attempt(enrolments.enrol(info.context, programme_id, given, input.idempotency_key))
         programme, rows = done or (None, [])

@@ -149,6 +149,9 @@ async def test_groups_are_enrolled_row_by_row_and_cancelled_with_a_reason(live: 
     done = await live.do("ProgrammeEnrol", {"programmeId": programme, "recipients": given}, role="manager")
     rows = [(row["enrolledCount"], row["alreadyCount"], len(row["problems"])) for row in done["results"]]
     assert rows == [(1, 0, 0), (1, 0, 0), (0, 0, 1)]
+    pasted = f"Ada Lovelace <{uuid4().hex}@example.org>; {uuid4().hex}@example.org\nnobody"
+    text = await live.do("ProgrammeEnrol", {"programmeId": programme, "addresses": pasted}, role="manager")
+    assert [row["enrolledCount"] for row in text["results"]] == [1, 1, 0]
     again = await live.do("ProgrammeEnrol", {"programmeId": programme, "recipients": given[:2]}, role="manager")
     assert [(row["enrolledCount"], row["alreadyCount"]) for row in again["results"]] == [(0, 1), (0, 1)]
     enrolment = done["results"][0]["enrolment"]
