@@ -4,6 +4,7 @@ python -m bench.chaos streams [--redis] [--seconds 60]
 python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
+python -m bench.chaos programmes [--kills 50]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
@@ -33,6 +34,7 @@ from bench import (
     chaos_corrections,
     chaos_jobs,
     chaos_proctors,
+    chaos_programmes,
     chaos_reviews,
     chaos_rooms,
     chaos_schedules,
@@ -196,6 +198,14 @@ async def jobs(kills: int) -> bool:
     return found.lost == found.twice == 0 and promised
 
 
+async def programmes(kills: int) -> bool:
+    """Kill workers that enrol people in a programme; each is enrolled once, and is issued all of it once."""
+    found = await chaos_programmes.trial(kills)
+    _say(f"{found.kills} kills while {found.people} people were enrolled: {found.enrolments} enrolments")
+    _say(f"{found.attempts} attempts, {found.assignments} assignments, {found.mails} mails, 3 to each")
+    return found.is_whole
+
+
 async def schedules(kills: int) -> bool:
     """Two workers are killed around due moments, over a change of the clock, month ends, leap days and a dead week."""
     found = await chaos_schedules.trial(kills)
@@ -320,6 +330,7 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "streams": _all_streams,
     "durability": lambda given: asyncio.run(durability(given.kills or 100)),
     "jobs": lambda given: asyncio.run(jobs(given.kills or 50)),
+    "programmes": lambda given: asyncio.run(programmes(given.kills or 50)),
     "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
     "rooms": _all_rooms,
     "proctors": lambda given: asyncio.run(proctors(given.races)),

@@ -73,6 +73,20 @@ def _slow_link(invitation: Invitation) -> str:
     return f"https://example.org/#{invitation.id}"
 
 
+async def publish(work: Work) -> UUID:
+    """Publish an evaluation that is not to be sat; returns its version."""
+    evaluation = Evaluation(id=uuid7(), name="Duty")
+    work.session.add(evaluation)
+    await work.session.flush()
+    version = EvaluationVersion(id=uuid7(), evaluation_id=evaluation.id, number=1, title="Duty")
+    version.instructions, version.pass_percent = "", Decimal(50)
+    work.session.add(version)
+    await work.session.flush()
+    version.status, version.published_at = VersionStatus.PUBLISHED, await work.now()
+    version.content_hash = "0" * 64
+    return version.id
+
+
 class Trial:
     """A tenant in Berlin, its schedules, and the clock that workers go by."""
 
@@ -113,18 +127,6 @@ class Trial:
         async def found(work: Work) -> identity.NewTenant:
             given = {"name": "Chaos", "slug": "chaos", "time_zone": "Europe/Berlin", "org_unit": "Main"}
             return await identity.found_tenant(work, **given)
-
-        async def publish(work: Work) -> UUID:
-            evaluation = Evaluation(id=uuid7(), name="Duty")
-            work.session.add(evaluation)
-            await work.session.flush()
-            version = EvaluationVersion(id=uuid7(), evaluation_id=evaluation.id, number=1, title="Duty")
-            version.instructions, version.pass_percent = "", Decimal(50)
-            work.session.add(version)
-            await work.session.flush()
-            version.status, version.published_at = VersionStatus.PUBLISHED, await work.now()
-            version.content_hash = "0" * 64
-            return version.id
 
         tenant = await self.office.perform(Viewer.system(uuid7()), found)
         viewer = Viewer.system(tenant.tenant_id, tenant.org_unit_id)

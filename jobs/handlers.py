@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobs import assignments, evidence, idempotency, messages, queue, sign_ins
+from jobs import assignments, evidence, idempotency, messages, programmes, queue, sign_ins
 from jobs.handling import Handler, Tick
 
 HANDLERS: Final[tuple[Handler, ...]] = (
@@ -13,6 +13,8 @@ HANDLERS: Final[tuple[Handler, ...]] = (
     messages.DELIVER,
     messages.WIPE,
     idempotency.PRUNE,
+    programmes.FOLLOW,
+    programmes.RETAKE,
     queue.PRUNE,
     sign_ins.MAIL,
     sign_ins.PRUNE,
@@ -22,6 +24,7 @@ TICKS: Final[tuple[Tick, ...]] = (
     Tick(assignments.REMIND.name, "* * * * *"),
     Tick(idempotency.PRUNE.name, "*/10 * * * *"),
     Tick(messages.WIPE.name, "23 * * * *"),
+    Tick(programmes.RETAKE.name, "* * * * *"),
     Tick(queue.PRUNE.name, "41 * * * *"),
     Tick(sign_ins.PRUNE.name, "5-55/10 * * * *"),
     Tick(evidence.PRUNE.name, "17 * * * *"),

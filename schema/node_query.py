@@ -21,6 +21,8 @@ from resolvers import (
     nodes,
     org_units,
     overrides,
+    programmes,
+    programmes_enrolments,
     reviews,
     roles,
     rooms,
@@ -44,6 +46,8 @@ from schema.incidents import Incident
 from schema.messages import Message
 from schema.nodes import Node, split_id
 from schema.overrides import Override
+from schema.programmes import Programme, ProgrammeVersion
+from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.reviews import ReviewTask
 from schema.roles import Role
 from schema.rooms import Room
@@ -78,6 +82,9 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "Message": _shown(messages.message, Message.of),
     "Override": _shown(overrides.override, Override.of),
     "OrgUnit": _shown(org_units.org_unit, OrgUnit.of),
+    "Programme": _shown(programmes.programme, Programme.of),
+    "ProgrammeEnrolment": _shown(programmes_enrolments.enrolment, ProgrammeEnrolment.of),
+    "ProgrammeVersion": _shown(programmes.programme_version, ProgrammeVersion.of),
     "Question": _shown(authoring.question, Question.of),
     "QuestionVersion": _shown(authoring.question_version, QuestionVersion.of),
     "ReviewTask": _shown(reviews.review_task, ReviewTask.of),

@@ -39,6 +39,10 @@ from schema.overrides import OverridesQuery
 from schema.overrides_acts import OverridesMutation
 from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
+from schema.programmes import ProgrammesQuery
+from schema.programmes_acts import ProgrammesMutation
+from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
+from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.results import ResultsMutation
@@ -86,6 +90,8 @@ Query = merge_types(
         AssignmentsIssueQuery,
         AssignmentsTemplatesQuery,
         SchedulesQuery,
+        ProgrammesQuery,
+        ProgrammeEnrolmentsQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -125,6 +131,8 @@ Mutation = merge_types(
         PublicLinksMutation,
         AssignmentsTemplatesMutation,
         SchedulesMutation,
+        ProgrammesMutation,
+        ProgrammeEnrolmentsMutation,
         OverridesMutation,
         IncidentsMutation,
         LockdownMutation,

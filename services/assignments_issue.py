@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from models.assignments import Assignment, AssignmentGroup, AssignmentTarget, Invitation
@@ -15,7 +15,27 @@ from services.assignments_terms import Terms
 from services.idempotency import Answer
 from services.public_links import Wanted
 from services.refusals import InvalidInput, Refusal
+from services.setwise import Told
 from services.work import Work
+
+_SAID: Final = (
+    "org_unit_id",
+    "evaluation_version_id",
+    "name",
+    "run_label",
+    "status",
+    "valid_from",
+    "valid_until",
+    "allowed_attempts",
+    "time_limit_seconds",
+    "feedback_mode",
+    "security_config",
+    "remind_before_start_seconds",
+    "remind_before_deadline_seconds",
+    "template",
+    "created_by",
+)
+"""What assignments that are issued together have in common."""
 
 Link = Callable[[Invitation], str]
 """From an invitation to the address that a mail leads to."""
@@ -63,6 +83,31 @@ async def issue(
         "assignment": str(assignment.id),
         "rows": [_answered(one, row, ids) for one, row in zip(given, rows, strict=True)],
     }
+
+
+async def issue_each(work: Work, terms: Terms, people: Sequence[Resolved], link: Link | None = None) -> list[UUID]:
+    """Issue an assignment of their own to each of these people, who exist; return the assignments in their order.
+
+    A fixed number of statements, however many they are. With `link` each of them is mailed.
+    """
+    now = await work.now()
+    pattern, version = await assignments_terms.made(work, terms, now)
+    said = {name: getattr(pattern, name) for name in _SAID}
+    ids = [uuid7() for _ in people]
+    await setwise.insert(work, Assignment, [{"id": one, **said} for one in ids])
+    pairs = list(zip(ids, people, strict=True))
+    of_each = [{"org_unit_id": pattern.org_unit_id, "assignment_id": one, "user_id": who.user_id} for one, who in pairs]
+    named = [{**row, "kind": who.kind, "ref": who.ref} for row, who in zip(of_each, people, strict=True)]
+    await setwise.insert(work, AssignmentTarget, named)
+    sent = {"sent_at": now, "expires_at": invitations.end_of_life(now, pattern.valid_until)}
+    invitation_ids = [uuid7() for _ in people]
+    invited = [{**row, **sent, "id": one, "jti": uuid7()} for one, row in zip(invitation_ids, of_each, strict=True)]
+    await setwise.insert(work, Invitation, invited)
+    if link is not None and people:
+        await assignments_mail.invite(work, pattern, version, link, invitation_ids)
+    told: dict[str, Any] = told_of(pattern) | {"invited": 1, "groups": []}
+    await setwise.record(work, "assignment.issued", [Told(("assignment", one), told) for one in ids])
+    return ids
 
 
 async def invite(work: Work, assignment: Assignment, people: Sequence[Resolved], now: datetime) -> dict[UUID, UUID]:

@@ -19,11 +19,21 @@ from models.base import uuid7
 from realtime import topics
 from services.work import Work
 
-NAMES: Final = frozenset({"assignments.invite_joined", "evidence.verify", "messages.deliver", "sign_ins.mail"})
+NAMES: Final = frozenset(
+    {"assignments.invite_joined", "evidence.verify", "messages.deliver", "programmes.follow", "sign_ins.mail"}
+)
 """Every job that a service may ask for; the `jobs` floor has a handler for each, which a test compares."""
 
 TICKED: Final = frozenset(
-    {"assignments.remind", "idempotency.prune", "messages.wipe", "queue.prune", "sign_ins.prune", "uploads.prune"}
+    {
+        "assignments.remind",
+        "idempotency.prune",
+        "messages.wipe",
+        "programmes.retake",
+        "queue.prune",
+        "sign_ins.prune",
+        "uploads.prune",
+    }
 )
 """Every job of the installation, which the clock asks for."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 
 from models.assignments import Assignment
 from models.authoring import EvaluationVersion
+from models.programmes_enrolments import ProgrammeAttempt
 from models.reviews import ReviewClaim, ReviewDraft, ReviewEvent, ReviewMark, ReviewState, ReviewTask
 from services import plain
 from services.paging import Order, Page, PageRequest, paged
@@ -61,6 +62,7 @@ class Filter:
     due_within_days: int | None = None
     holder_id: UUID | None = None
     is_unclaimed: bool | None = None
+    programme_id: UUID | None = None
 
 
 def shown(task: ReviewTask, claim: ReviewClaim | None, now: datetime) -> ShownState:
@@ -87,6 +89,9 @@ def narrowed(statement: Select[Any], wanted: Filter) -> Select[Any]:
     if wanted.due_within_days is not None:
         soon = func.evalium_now() + literal(timedelta(days=wanted.due_within_days))
         conditions.append(and_(task.state != ReviewState.FINALISED, task.due_at <= soon))
+    if wanted.programme_id is not None:
+        issued = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.programme_id == wanted.programme_id)
+        conditions.append(task.assignment_id.in_(issued))
     if wanted.holder_id is not None:
         conditions.append(_in_hand(wanted.holder_id))
     if wanted.is_unclaimed is not None:

@@ -17,7 +17,7 @@ from sqlalchemy import and_, func, select, update
 
 from models.authoring import EvaluationVersion
 from models.submissions import ItemGrade, ItemState, ScoreCause, ScoreVersion, Submission, SubmissionItem
-from services import corrections_lines, plain, responses, scoring, setwise
+from services import corrections_lines, plain, programmes_signal, responses, scoring, setwise
 from services.corrections_lines import InForce
 from services.refusals import NotFound
 from services.scoring import ItemScore, PassMark, ScoreTotal
@@ -265,3 +265,4 @@ async def write(work: Work, changes: Sequence[Change], why: Why) -> None:
             .where(Submission.id.in_([one.submission.id for one in changes]))
             .values(latest_score_version=Submission.latest_score_version + 1)
         )
+        await programmes_signal.scored(work, {one.submission.assignment_id for one in changes})

@@ -21,6 +21,7 @@ from services import (
     corrections_lines,
     evidence_acts,
     plain,
+    programmes_signal,
     responses,
     reviews_open,
     scores,
@@ -98,6 +99,7 @@ async def hand_in(work: Work, session: DeliverySession, *, cause: SubmissionCaus
     waiting = [item["kind"] for item, one in zip(paper.items, judged, strict=True) if one.state is ItemState.PENDING]
     observed = QuestionKind.OBSERVATION in waiting
     await reviews_open.open_for(work, submission, len(waiting), at, is_observed=observed)
+    await programmes_signal.scored(work, [session.assignment_id])
     return submission
 
 

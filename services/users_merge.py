@@ -16,6 +16,7 @@ from models.assignments import AssignmentTarget, Invitation
 from models.capabilities import Capability
 from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
 from models.overrides import AssignmentOverride
+from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment
 from models.reviews import ReviewTask
 from models.rooms import RoomProctor, RoomSeat
 from models.sessions import DeliverySession, SessionState
@@ -30,6 +31,8 @@ from services.work import Work
 
 OPEN = (SessionState.CREATED, SessionState.ACTIVE, SessionState.PAUSED)
 
+MERGED = "Both people who were merged were enrolled."
+
 MOVED = (
     "user_org_units",
     "group_members",
@@ -41,6 +44,7 @@ MOVED = (
     "accommodation_profiles",
     "review_tasks",
     "room_seats",
+    "programme_enrolments",
 )
 """Tables whose references to the duplicate go over to the kept person."""
 
@@ -75,6 +79,8 @@ AUTHORED = (
     "rooms",
     "evidence_items",
     "evidence_events",
+    "programmes",
+    "programme_versions",
 )
 """Tables whose references say who did something, which stays as it was said."""
 
@@ -237,6 +243,19 @@ async def _move_attempts(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
     await _move(work, ReviewTask, kept_id, duplicate_id)
     await _move_seats(work, kept_id, duplicate_id)
     await _move(work, AssignmentOverride, kept_id, duplicate_id)
+    await _move_enrolments(work, kept_id, duplicate_id)
+
+
+async def _move_enrolments(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
+    """Move enrolments; the duplicate's is cancelled where both are in progress in one programme."""
+    row, now = ProgrammeEnrolment, await work.now()
+    left = {"synchronize_session": False}
+    own = select(row.programme_id).where(row.user_id == kept_id, row.status == EnrolmentStatus.IN_PROGRESS)
+    twice = update(row).where(row.user_id == duplicate_id, row.status == EnrolmentStatus.IN_PROGRESS)
+    ended = {"status": EnrolmentStatus.CANCELLED, "cancelled_at": now, "cancel_reason": MERGED}
+    await work.session.execute(twice.where(row.programme_id.in_(own)).values(**ended), execution_options=left)
+    moved = update(row).where(row.user_id == duplicate_id).values(user_id=kept_id)
+    await work.session.execute(moved, execution_options=left)
 
 
 async def _move_seats(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:

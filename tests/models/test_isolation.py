@@ -83,6 +83,8 @@ def row_for(table, tenant: UUID, unit: UUID, session: UUID) -> dict[str, object]
         row |= {"user_id": uuid4(), "amount": Decimal(1)}
     if table.name == "attention_rules":
         row["disconnected_after_seconds"] = 30
+    if table.name == "programme_progress":
+        row |= {"state": "met", "submission_id": uuid4(), "completed_at": datetime(2026, 1, 1, tzinfo=UTC)}
     if table.name == "incident_sessions":
         row |= {"override_id": uuid4(), "seconds": 1}
     return row

@@ -155,7 +155,41 @@ EVIDENCE: dict[str, tuple[str, Build]] = {
     "EvidenceVoid": ("assessor", lambda w: followed(w, "void")),
 }
 
+
+def asked_for(world: "World", **more: Any) -> dict[str, Any]:
+    return {"requirement": {"name": name(), "evaluationId": world.evaluation_id, "minPercent": "80", **more}}
+
+
+PROGRAMMES: dict[str, tuple[str, Build]] = {
+    "ProgrammeCreate": ("manager", lambda _w: {"name": name(), "rules": {"validityMonths": 120}}),
+    "ProgrammeUpdate": ("manager", lambda w: {"id": w.programmes.draft, "name": name(), "rules": {"dueDays": 30}}),
+    "ProgrammeRequirementAdd": ("manager", lambda w: asked_for(w) | {"programmeId": w.programmes.draft}),
+    "ProgrammeRequirementUpdate": ("manager", lambda w: asked_for(w, attempts=3) | {"id": w.programmes.requirement}),
+    "ProgrammeRequirementsReorder": (
+        "manager",
+        lambda w: {"programmeId": w.programmes.to_reorder, "requirementIds": w.programmes.other_order},
+    ),
+    "ProgrammeRequirementRemove": ("manager", lambda w: {"id": w.programmes.to_remove}),
+    "ProgrammePublish": ("manager", lambda w: {"id": w.programmes.draft}),
+    "ProgrammeEnrol": (
+        "manager",
+        lambda w: {"programmeId": w.programmes.published, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
+    ),
+    "ProgrammeEnrolmentCancel": ("manager", lambda w: {"id": w.programmes.to_cancel, "reason": "Moved away."}),
+    "ProgrammeHoldDecide": (
+        "manager",
+        lambda w: {
+            "enrolmentId": w.programmes.held,
+            "requirementId": w.programmes.held_requirement,
+            "decision": "KEEP",
+            "reason": "The board met.",
+        },
+    ),
+    "ProgrammeArchive": ("manager", lambda w: {"id": w.programmes.to_archive, "reason": "Replaced."}),
+}
+
 MUTATIONS: dict[str, tuple[str, Build]] = {
+    **PROGRAMMES,
     **REVIEWS,
     **OBSERVED,
     **RESULTS,

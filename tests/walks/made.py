@@ -8,7 +8,7 @@ from uuid import uuid4
 from schema.nodes import global_id
 from tests.factories import sign_ins
 from tests.factories.sign_ins import Person
-from tests.walks import essays, files, observed, story
+from tests.walks import essays, files, observed, programmes, story
 from tests.walks.conftest import Live
 from tests.walks.observed import InHand
 from tests.walks.story import Locked, Sitting
@@ -246,6 +246,48 @@ async def make_files(live: Live) -> Filed:
 
 
 @dataclass
+class Programmed:
+    """Programmes, each for something to be done with it."""
+
+    draft: str
+    requirement: str
+    to_remove: str
+    to_reorder: str
+    other_order: list[str]
+    to_archive: str
+    published: str
+    version: str
+    to_cancel: str
+    held: str
+    held_requirement: str
+
+
+async def make_programmes(live: Live, evaluation: str) -> Programmed:
+    """Begin three, and publish one."""
+    draft, to_reorder, to_archive, published = [await programmes.begin(live) for _ in range(4)]
+    asked = [await programmes.ask_for(live, one, evaluation) for one in (draft, draft, to_reorder, to_reorder)]
+    requirement, to_remove = [one["id"] for one in asked[1]["draftRequirements"]]
+    order = [one["id"] for one in asked[3]["draftRequirements"]]
+    await programmes.ask_for(live, published, evaluation)
+    version = (await programmes.publish(live, published))["id"]
+    (to_cancel,) = await programmes.enrol(live, published)
+    held, held_requirement = await programmes.hold(live)
+    return Programmed(
+        draft,
+        requirement,
+        to_remove,
+        to_reorder,
+        order[::-1],
+        to_archive,
+        published,
+        version,
+        to_cancel,
+        held,
+        held_requirement,
+    )
+
+
+@dataclass
 class World:
     """One assignment with a candidate who handed in, one who sits, and one who has not come."""
 
@@ -284,6 +326,7 @@ class World:
     rooms: Roomed
     corrected: Corrected
     filed: Filed
+    programmes: Programmed
     locked_assignment: str
     locked: Locked
     """A candidate who has to prove a lockdown browser."""
@@ -337,6 +380,7 @@ async def make_world(live: Live) -> World:
         await make_rooms(live, busy, people.kept),
         await make_corrections(live, version["id"], seen["id"], done),
         await make_files(live),
+        await make_programmes(live, shown["evaluation"]["id"]),
         locked_assignment,
         locked,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from server.driver import connected
 from services.work import Work
-from tests.walks import files, made, observed, story
+from tests.walks import files, made, observed, programmes, story
 from tests.walks.conftest import Live, document
 from tests.walks.quiet import quiet
 from tests.walks.story import Sitting
@@ -32,6 +32,18 @@ NESTED = {
         """query ($n: Int!) { assignments(first: $n, orderBy: [{field: CREATED_AT, direction: DESC}]) { nodes {
             id limits { timeLimitSeconds { value source } } securityLevel lockdown { configKeyCount configKeys }
             resultRelease { isHeld decidedBy { id } } } } }""",
+    ),
+    "programmes to requirements": (
+        "admin",
+        """query ($n: Int!) { programmes(first: $n) { nodes { id createdBy { displayName } draftRequirements { evaluation { id } }
+            publishedVersion { number publishedBy { id } requirements { evaluation { publishedVersion { id } } } } } } }""",
+    ),
+    "enrolments to attempts": (
+        "admin",
+        """query ($n: Int!) { programmeEnrolments(first: $n) { totalCount nodes { id state completionPercent user { email }
+            enrolledBy { displayName } programme { id } programmeVersion { number requirements { name } }
+            progress { state requirement { name } evaluationVersion { id } submission { id latestScore { percent } }
+              attempts { assignment { id runLabel } } } } } }""",
     ),
     "schedules to runs": (
         "admin",
@@ -172,7 +184,7 @@ async def crowd(live: Live) -> dict[int, str]:
     version = await story.publish(live)
     await compensate(live, version["id"])
     issued: dict[int, str] = {}
-    busy = asyncio.Semaphore(6)
+    busy = asyncio.Semaphore(5)
 
     async def sit(invitation: str) -> Sitting:
         async with busy:
@@ -195,6 +207,9 @@ async def crowd(live: Live) -> dict[int, str]:
             done = await live.do("EvaluationPublish", {"id": created["evaluation"]["id"]}, role="author")
             await story.issue(live, done["version"]["id"], 1)
             await made.make_schedule(live, done["version"]["id"])
+            programme = await programmes.published(live, evaluation_id=created["evaluation"]["id"])
+            if number == 0:
+                await programmes.enrol(live, programme, MANY)
 
     async def prove(submission: str) -> None:
         async with busy:

@@ -1,0 +1,148 @@
+"""Who is enrolled in a programme, how far they are, and what was issued to them for it (domain.md section 10)."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Integer, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import (
+    Base,
+    Narrowing,
+    Resource,
+    Timed,
+    among,
+    index,
+    primary,
+    refer,
+    refer_within,
+    silo_key,
+    unique,
+)
+
+FOLLOWED = {"narrow": [Narrowing.ORG_UNIT, Narrowing.STAFF_ONLY]}
+
+
+class EnrolmentStatus(StrEnum):
+    """Where an enrolment stands; overdue and failed are derived."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class ProgressState(StrEnum):
+    """Where a requirement stands for one person."""
+
+    PENDING = "pending"
+    MET = "met"
+    FAILED = "failed"
+
+
+class Hold(StrEnum):
+    """A met requirement whose score was corrected and would not meet it: it waits for a person, or one kept it."""
+
+    HELD = "held"
+    KEPT = "kept"
+
+
+class ProgrammeEnrolment(Resource, Timed, Base):
+    """One person under one version of a programme. The counts are of mandatory requirements."""
+
+    __tablename__ = "programme_enrolments"
+    __table_args__ = (
+        primary(),
+        silo_key(),
+        refer_within("programme_id", "programmes"),
+        refer_within("version_id", "programme_versions"),
+        refer("user_id", "users", name="fk_programme_enrolments_user"),
+        refer("enrolled_by", "users", name="fk_programme_enrolments_enrolled_by"),
+        index("ix_programme_enrolments_programme", "programme_id", "created_at", "id"),
+        index("ix_programme_enrolments_user", "user_id", "created_at", "id"),
+        Index(
+            "uq_programme_enrolments_open",
+            "tenant_id",
+            "programme_id",
+            "user_id",
+            unique=True,
+            postgresql_where=text("status = 'in_progress'"),
+        ),
+        CheckConstraint(among("status", EnrolmentStatus), "status"),
+        CheckConstraint("(status = 'completed') = (completed_at is not null)", "completed"),
+        CheckConstraint("(status = 'cancelled') = (num_nonnulls(cancelled_at, cancel_reason) = 2)", "cancelled"),
+        {"info": FOLLOWED},
+    )
+
+    programme_id: Mapped[UUID]
+    version_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    status: Mapped[str] = mapped_column(server_default=EnrolmentStatus.IN_PROGRESS)
+    due_at: Mapped[datetime | None]
+    mandatory_count: Mapped[int] = mapped_column(Integer)
+    met_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    held_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    completed_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+    cancel_reason: Mapped[str | None]
+    enrolled_by: Mapped[UUID | None]
+
+
+class ProgrammeProgress(Resource, Base):
+    """How far one person is with one requirement.
+
+    `evaluation_version_id` is what they sit, however often; `next_at` is when the next attempt is issued.
+    """
+
+    __tablename__ = "programme_progress"
+    __table_args__ = (
+        primary(),
+        silo_key(),
+        refer_within("enrolment_id", "programme_enrolments"),
+        refer_within("requirement_id", "programme_requirements"),
+        refer_within("evaluation_version_id", "evaluation_versions"),
+        refer_within("submission_id", "submissions"),
+        unique("enrolment_id", "requirement_id"),
+        index("ix_programme_progress_next", "next_at", where="next_at is not null"),
+        CheckConstraint(among("state", ProgressState), "state"),
+        CheckConstraint(among("hold", Hold), "hold"),
+        CheckConstraint("(state = 'met') = (submission_id is not null)", "met"),
+        CheckConstraint("(state = 'pending') = (completed_at is null)", "completed"),
+        CheckConstraint("hold is null or state = 'met'", "held"),
+        {"info": FOLLOWED},
+    )
+
+    enrolment_id: Mapped[UUID]
+    requirement_id: Mapped[UUID]
+    evaluation_version_id: Mapped[UUID]
+    state: Mapped[str] = mapped_column(server_default=ProgressState.PENDING)
+    submission_id: Mapped[UUID | None]
+    attempts_used: Mapped[int] = mapped_column(Integer, server_default="0")
+    hold: Mapped[str | None]
+    next_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+
+
+class ProgrammeAttempt(Resource, Timed, Base):
+    """An assignment that was issued to one person for a requirement; `ordinal` counts them. Never changed."""
+
+    __tablename__ = "programme_attempts"
+    __table_args__ = (
+        primary(),
+        refer_within("programme_id", "programmes"),
+        refer_within("enrolment_id", "programme_enrolments"),
+        refer_within("progress_id", "programme_progress"),
+        refer_within("assignment_id", "assignments"),
+        unique("progress_id", "ordinal"),
+        unique("assignment_id"),
+        index("ix_programme_attempts_enrolment", "enrolment_id"),
+        index("ix_programme_attempts_programme", "programme_id", "assignment_id"),
+        {"info": FOLLOWED},
+    )
+
+    programme_id: Mapped[UUID]
+    enrolment_id: Mapped[UUID]
+    progress_id: Mapped[UUID]
+    ordinal: Mapped[int] = mapped_column(Integer)
+    assignment_id: Mapped[UUID]

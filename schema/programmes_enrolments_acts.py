@@ -1,0 +1,177 @@
+"""What changes enrolments: enrol, cancel, and decide about a requirement that is held."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import strawberry
+
+from resolvers import programmes_enrolments as enrolments
+from resolvers.programmes_enrolments import EnrolledRow
+from schema.access import Info, act, says, told
+from schema.assignments_terms import RecipientInput
+from schema.enums import closed_set
+from schema.nodes import local_id
+from schema.problems import Problem, Refused, attempt
+from schema.programmes import Programme
+from schema.programmes_enrolments import ProgrammeEnrolment
+from schema.users_acts import KEY, WHY
+from services import assignments_addresses
+from services.assignments_recipients import MOST
+
+KIND = "ProgrammeEnrolment"
+
+
+class HoldDecision(StrEnum):
+    """What is decided about a requirement that is held."""
+
+    KEEP = "KEEP"
+    WITHDRAW = "WITHDRAW"
+
+
+closed_set(
+    HoldDecision,
+    "ProgrammeHoldDecision",
+    "What is decided about a requirement that is held.",
+    {
+        HoldDecision.KEEP: "It stays met.",
+        HoldDecision.WITHDRAW: "It is not met any more, and goes on by its rule: a further attempt, or failed.",
+    },
+)
+
+
+@strawberry.input(description="Whom to enrol.")
+class ProgrammeEnrolInput:
+    """People, in which programme."""
+
+    programme_id: strawberry.ID = told("Global id of a programme that has a version.")
+    recipients: list[RecipientInput] = told(
+        f"People, addresses and groups, with `addresses` at most {MOST}. Of a group, whoever is in it now is enrolled.",
+        default_factory=list[RecipientInput],
+    )
+    addresses: str | None = told(
+        "Further addresses as people paste them: by lines, commas or semicolons, such as "
+        "`Ada Lovelace <ada@example.org>`. They follow `recipients` in the results.",
+        default=None,
+    )
+    idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.input(description="An enrolment to end.")
+class ProgrammeEnrolmentCancelInput:
+    """Which enrolment, and why."""
+
+    id: strawberry.ID = told("Global id of the enrolment.")
+    reason: str = told(WHY)
+    idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.input(description="A decision about a requirement that is held.")
+class ProgrammeHoldDecideInput:
+    """Whose requirement, what is decided, and why."""
+
+    enrolment_id: strawberry.ID = told("Global id of the enrolment.")
+    requirement_id: strawberry.ID = told("Id of the requirement.")
+    decision: HoldDecision = told("What is decided.")
+    reason: str = told(WHY)
+    idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.type(description="What became of one recipient.")
+class ProgrammeEnrolResult:
+    """A row of the result."""
+
+    index: int = told("Place of the recipient in the input, from 0; `addresses` follow `recipients`.")
+    recipient: str = told("The recipient as given: the address, or the global id.")
+    enrolment: ProgrammeEnrolment | None = told("Their enrolment, new or not; null for a group or when there is none.")
+    enrolled_count: int = told("How many people were enrolled.")
+    already_count: int = told("How many people were enrolled or had completed it before, and stay as they are.")
+    problems: list[Problem] = told("Why nobody was enrolled; empty when somebody was, or could be.")
+
+    @classmethod
+    def of(cls, index: int, row: EnrolledRow) -> "ProgrammeEnrolResult":
+        """Show what became of a row."""
+        return cls(
+            index=index,
+            recipient=row.ref,
+            enrolment=row.enrolment and ProgrammeEnrolment.of(row.enrolment),
+            enrolled_count=row.enrolled,
+            already_count=row.known,
+            problems=[] if row.problem is None else [Refused(**row.problem)],
+        )
+
+
+@strawberry.type(description="Whom a request has enrolled.")
+class ProgrammeEnrolPayload:
+    """Answer of `programmeEnrol`."""
+
+    programme: Programme | None = told("The programme; null when nothing was done.")
+    results: list[ProgrammeEnrolResult] = told("What became of each recipient, in order.")
+    problems: list[Problem] = told("Why nothing was done.")
+
+
+@strawberry.type(description="An enrolment as ended.")
+class ProgrammeEnrolmentCancelPayload:
+    """Answer of `programmeEnrolmentCancel`."""
+
+    enrolment: ProgrammeEnrolment | None = told("The enrolment; null when nothing was done.")
+    problems: list[Problem] = told("Why nothing was done.")
+
+
+@strawberry.type(description="An enrolment as decided about.")
+class ProgrammeHoldDecidePayload:
+    """Answer of `programmeHoldDecide`."""
+
+    enrolment: ProgrammeEnrolment | None = told("The enrolment; null when nothing was done.")
+    problems: list[Problem] = told("Why nothing was done.")
+
+
+@strawberry.type
+class ProgrammeEnrolmentsMutation:
+    """Changes of enrolments."""
+
+    @act(
+        enrolments.enrol,
+        "Enrol people by the programme's newest version, and issue all that it asks for at once, by mail. Whoever is "
+        "enrolled or has completed it stays as they are.",
+    )
+    async def programme_enrol(
+        self, info: Info, input: Annotated[ProgrammeEnrolInput, says("Whom, in what.")]
+    ) -> ProgrammeEnrolPayload:
+        """Enrol."""
+        named = [one.plain() for one in input.recipients]
+        given = [*named, *assignments_addresses.recipients(input.addresses or "")]
+        programme_id = local_id("Programme", input.programme_id, path=["programmeId"])
+        done, problems = await attempt(enrolments.enrol(info.context, programme_id, given, input.idempotency_key))
+        programme, rows = done or (None, [])
+        results = [ProgrammeEnrolResult.of(index, row) for index, row in enumerate(rows)]
+        return ProgrammeEnrolPayload(
+            programme=programme and Programme.of(programme), results=results, problems=problems
+        )
+
+    @act(
+        enrolments.cancel,
+        "End an enrolment that is in progress; what it has issued is closed.",
+    )
+    async def programme_enrolment_cancel(
+        self, info: Info, input: Annotated[ProgrammeEnrolmentCancelInput, says("Which, and why.")]
+    ) -> ProgrammeEnrolmentCancelPayload:
+        """Cancel."""
+        done = enrolments.cancel(info.context, local_id(KIND, input.id), input.reason, input.idempotency_key)
+        row, problems = await attempt(done)
+        return ProgrammeEnrolmentCancelPayload(enrolment=row and ProgrammeEnrolment.of(row), problems=problems)
+
+    @act(enrolments.hold_decide, "Decide whether a requirement that is held stays met; the ledger keeps the reason.")
+    async def programme_hold_decide(
+        self, info: Info, input: Annotated[ProgrammeHoldDecideInput, says("Whose, and what.")]
+    ) -> ProgrammeHoldDecidePayload:
+        """Decide."""
+        done = enrolments.hold_decide(
+            info.context,
+            local_id(KIND, input.enrolment_id, path=["enrolmentId"]),
+            local_id("ProgrammeRequirement", input.requirement_id, path=["requirementId"]),
+            input.reason,
+            input.idempotency_key,
+            keep=input.decision is HoldDecision.KEEP,
+        )
+        row, problems = await attempt(done)
+        return ProgrammeHoldDecidePayload(enrolment=row and ProgrammeEnrolment.of(row), problems=problems)

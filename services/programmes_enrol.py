@@ -1,0 +1,184 @@
+"""Enrolling people in a programme, and ending an enrolment (domain.md section 10).
+
+Whoever enrols holds the programme, so that nobody is enrolled twice; what is issued is one transaction with the
+enrolment, so that a retry after any loss finds all of it or nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.assignments import Assignment, AssignmentStatus
+from models.authoring import EvaluationVersion
+from models.base import uuid7
+from models.programmes import Programme, ProgrammeRequirement, ProgrammeVersion
+from models.programmes_enrolments import EnrolmentStatus, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeProgress
+from services import (
+    assignments,
+    assignments_issue,
+    assignments_recipients,
+    authoring,
+    programmes,
+    programmes_issue,
+    setwise,
+    words,
+)
+from services.assignments_issue import Link
+from services.assignments_recipients import Addressed, Recipient, Resolved, Row
+from services.idempotency import Answer
+from services.programmes_issue import Due
+from services.refusals import InvalidInput, NotFound, Refusal, StateDrift
+from services.setwise import Told
+from services.work import Work
+
+MOST_ISSUED: Final = 5_000
+"""Assignments that one request may issue."""
+
+SUBJECT: Final = "programme_enrolment"
+
+
+async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link: Link | None) -> Answer:
+    """Enrol people and the members of groups by the newest version, and issue all that it asks for at once.
+
+    Answers for each row, in order. Whoever is enrolled already, or has completed it, stays as they are and is answered
+    with that. Those who cannot be enrolled are reported; when nobody can be, nothing is done.
+    """
+    if not given:
+        raise InvalidInput("There is nobody to enrol.", path=["recipients"], hint="Name people, addresses or groups.")
+    rows = await assignments_recipients.look(work, given)
+    assignments_recipients.require_somebody(given, rows)
+    programme = await programmes.held(work, programme_id)
+    if programme.latest_number == 0:
+        raise StateDrift("The programme has no version yet.", current_state="DRAFT", current_version=programme.version)
+    version = (await programmes.versions_of(work, [programme_id]))[programme_id][0]
+    asked = (await programmes.requirements_of(work, [version.id]))[version.id]
+    rows = await assignments_recipients.create(work, rows)
+    known = await _known(work, programme_id, _ids(assignments_recipients.people_of(rows)))
+    new = [one for one in assignments_recipients.people_of(rows) if one.user_id not in known]
+    if len(new) * len(asked) > MOST_ISSUED:
+        raise InvalidInput(
+            f"That would issue {len(new) * len(asked)} assignments; a request issues at most {MOST_ISSUED}.",
+            path=["recipients"],
+            hint="Send several requests.",
+        )
+    made = await _enrol(work, programme, version, asked, new, link)
+    return {
+        "programme": str(programme_id),
+        "rows": [_answered(one, row, made, known) for one, row in zip(given, rows, strict=True)],
+    }
+
+
+async def cancel(work: Work, enrolment_id: UUID, reason: str) -> Answer:
+    """End an enrolment that is in progress; what it has issued and nobody can need any more is closed."""
+    why, row = words.reason(reason), await held(work, enrolment_id)
+    if row.status != EnrolmentStatus.IN_PROGRESS:
+        raise StateDrift(f"The enrolment is {row.status}.", current_state=row.status.upper())
+    row.status, row.cancel_reason, row.cancelled_at = EnrolmentStatus.CANCELLED, why, await work.now()
+    await _forget_next(work, enrolment_id)
+    of_it = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id == enrolment_id)
+    open_ones = select(Assignment.id).where(Assignment.id.in_(of_it), Assignment.status == AssignmentStatus.ACTIVE)
+    for assignment_id in list(await work.session.scalars(open_ones.order_by(Assignment.id))):
+        await assignments.close(work, assignment_id, why)
+    work.record("programme_enrolment.cancelled", (SUBJECT, enrolment_id), reason=why)
+    return {"enrolment": str(enrolment_id)}
+
+
+async def held(work: Work, enrolment_id: UUID) -> ProgrammeEnrolment:
+    """Lock an enrolment; refuse one that cannot be seen."""
+    wanted = select(ProgrammeEnrolment).where(ProgrammeEnrolment.id == enrolment_id).with_for_update()
+    row = (await work.session.scalars(wanted.execution_options(populate_existing=True))).one_or_none()
+    if row is None:
+        raise NotFound("ProgrammeEnrolment", enrolment_id)
+    return row
+
+
+async def _forget_next(work: Work, enrolment_id: UUID) -> None:
+    waiting = select(ProgrammeProgress).where(ProgrammeProgress.enrolment_id == enrolment_id)
+    for row in await work.session.scalars(waiting.where(ProgrammeProgress.next_at.is_not(None))):
+        row.next_at = None
+
+
+async def _known(work: Work, programme_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the enrolment of each of these people that was not cancelled, the latest one."""
+    row = ProgrammeEnrolment
+    wanted = select(row.user_id, row.id).where(row.programme_id == programme_id, row.user_id.in_(user_ids))
+    wanted = wanted.where(row.status != EnrolmentStatus.CANCELLED).order_by(row.id)
+    return {one.user_id: one.id for one in await work.rows(wanted)}
+
+
+def _ids(people: Sequence[Resolved]) -> list[UUID]:
+    return [one.user_id for one in people if one.user_id is not None]
+
+
+async def _enrol(
+    work: Work,
+    programme: Programme,
+    version: ProgrammeVersion,
+    asked: Sequence[ProgrammeRequirement],
+    people: Sequence[Resolved],
+    link: Link | None,
+) -> dict[UUID, UUID]:
+    """Write enrolments and progress, and issue the first attempts; return the enrolment of each person."""
+    now = await work.now()
+    made = {user_id: uuid7() for user_id in _ids(people)}
+    common = {
+        "org_unit_id": programme.org_unit_id,
+        "programme_id": programme.id,
+        "version_id": version.id,
+        "created_at": now,
+        "due_at": _due(version, now),
+        "mandatory_count": sum(one.is_mandatory for one in asked),
+        "enrolled_by": work.viewer.user_id,
+    }
+    rows = [{"id": made[user_id], "user_id": user_id, **common} for user_id in made]
+    await setwise.insert(work, ProgrammeEnrolment, rows)
+    sat = await authoring.newest(work, EvaluationVersion, [one.evaluation_id for one in asked], published=True)
+    due = [
+        Due(
+            programme.org_unit_id,
+            programme.id,
+            made[person.user_id],
+            uuid7(),
+            sat[one.evaluation_id].id,
+            one.name,
+            1,
+            person,
+        )
+        for person in people
+        if person.user_id is not None
+        for one in asked
+    ]
+    progress = [
+        {
+            "id": one.progress_id,
+            "org_unit_id": one.org_unit_id,
+            "enrolment_id": one.enrolment_id,
+            "requirement_id": asked[place % len(asked)].id,
+            "evaluation_version_id": one.evaluation_version_id,
+        }
+        for place, one in enumerate(due)
+    ]
+    await setwise.insert(work, ProgrammeProgress, progress)
+    await programmes_issue.issue(work, due, link)
+    told = {"programme_id": str(programme.id), "number": version.number}
+    told_each = [Told((SUBJECT, one), told | {"user_id": str(user_id)}) for user_id, one in made.items()]
+    await setwise.record(work, "programme_enrolment.created", told_each)
+    return made
+
+
+def _due(version: ProgrammeVersion, now: datetime) -> datetime | None:
+    return None if version.due_days is None else now + timedelta(days=version.due_days)
+
+
+def _answered(given: Recipient, row: Row, made: Mapping[UUID, UUID], known: Mapping[UUID, UUID]) -> dict[str, Any]:
+    """Return what a row is answered: the enrolment, how many people it enrolled and found, or why nobody."""
+    answer: dict[str, Any] = {"ref": given.ref, "enrolment": None, "enrolled": 0, "known": 0, "problem": None}
+    if isinstance(row, Refusal):
+        return answer | {"problem": assignments_issue.problem(row)}
+    ids = _ids(row.people if isinstance(row, Addressed) else [row])
+    counts = {"enrolled": sum(one in made for one in ids), "known": sum(one in known for one in ids)}
+    one = None if isinstance(row, Addressed) else str(made.get(ids[0]) or known[ids[0]])
+    return answer | counts | {"enrolment": one}
