@@ -33,14 +33,6 @@ class ProgrammeStatus(StrEnum):
     ARCHIVED = "archived"
 
 
-class ExpiryAnchor(StrEnum):
-    """From when the validity of a certificate counts."""
-
-    CERTIFIED = "certified"
-    DUE = "due"
-    WINDOW_END = "window_end"
-
-
 class RemediationPolicy(StrEnum):
     """What becomes of a met requirement when the score that met it is corrected and would not meet it any more."""
 
@@ -50,13 +42,9 @@ class RemediationPolicy(StrEnum):
 
 
 class RuledBy:
-    """The rules of a programme; days and calendar months."""
+    """The rules of a programme."""
 
     due_days: Mapped[int | None] = mapped_column(Integer)
-    validity_months: Mapped[int | None] = mapped_column(Integer)
-    expiry_anchor: Mapped[str] = mapped_column(server_default=ExpiryAnchor.CERTIFIED)
-    lead_days: Mapped[int] = mapped_column(Integer, server_default="30")
-    grace_days: Mapped[int] = mapped_column(Integer, server_default="0")
     remediation: Mapped[str] = mapped_column(server_default=RemediationPolicy.HOLD)
 
 
@@ -77,11 +65,8 @@ class Required:
 
 def _ruled() -> tuple[CheckConstraint, ...]:
     return (
-        CheckConstraint(among("expiry_anchor", ExpiryAnchor), "expiry_anchor"),
         CheckConstraint(among("remediation", RemediationPolicy), "remediation"),
         CheckConstraint("due_days > 0", "due"),
-        CheckConstraint("validity_months > 0", "validity"),
-        CheckConstraint("lead_days >= 0 and grace_days >= 0", "days"),
     )
 
 

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import strawberry
 
+from models.programmes import Programme as ProgrammeRow
 from models.programmes import (
-    ExpiryAnchor,
     ProgrammeDraftRequirement,
     ProgrammeStatus,
     RemediationPolicy,
 )
-from models.programmes import Programme as ProgrammeRow
 from models.programmes import ProgrammeRequirement as RequirementRow
 from models.programmes import ProgrammeVersion as VersionRow
 from resolvers import authoring, identity, programmes
@@ -27,16 +26,6 @@ from services import markdown
 from services.paging import PageRequest
 from services.programmes_diff import Change, ChangeKind
 
-closed_set(
-    ExpiryAnchor,
-    "ExpiryAnchor",
-    "From when the validity of a certificate counts.",
-    {
-        ExpiryAnchor.CERTIFIED: "From the moment it is issued.",
-        ExpiryAnchor.DUE: "From when the enrolment was due.",
-        ExpiryAnchor.WINDOW_END: "From the end of the one before, so that renewing early costs nothing.",
-    },
-)
 closed_set(
     RemediationPolicy,
     "RemediationPolicy",
@@ -85,10 +74,6 @@ class ProgrammeRules:
     """Rules of a draft or of a version."""
 
     due_days: int | None = told("Within how many days after enrolment it is to be completed; null when nothing is due.")
-    validity_months: int | None = told("How many calendar months a certificate is valid; null: for ever.")
-    expiry_anchor: ExpiryAnchor = told("From when validity counts.")
-    lead_days: int = told("How many days before its end a renewal begins.")
-    grace_days: int = told("How many days after its end a renewal still counts as one.")
     remediation: RemediationPolicy = told("What a correction does to a requirement that was met.")
 
     @classmethod
@@ -96,10 +81,6 @@ class ProgrammeRules:
         """Show the rules of a row."""
         return cls(
             due_days=row.due_days,
-            validity_months=row.validity_months,
-            expiry_anchor=ExpiryAnchor(row.expiry_anchor),
-            lead_days=row.lead_days,
-            grace_days=row.grace_days,
             remediation=RemediationPolicy(row.remediation),
         )
 

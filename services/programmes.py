@@ -14,7 +14,6 @@ from sqlalchemy import select
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.programmes import (
-    ExpiryAnchor,
     Programme,
     ProgrammeDraftRequirement,
     ProgrammeRequirement,
@@ -31,19 +30,14 @@ from services.work import Work
 
 LONGEST_DESCRIPTION: Final = 20_000
 MOST_DAYS: Final = 3_660
-MOST_MONTHS: Final = 1_200
 SUBJECT: Final = "programme"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What holds for a programme as a whole. Days and calendar months; without `validity_months` nothing expires."""
+    """What holds for a programme as a whole."""
 
     due_days: int | None = None
-    validity_months: int | None = None
-    expiry_anchor: ExpiryAnchor = ExpiryAnchor.CERTIFIED
-    lead_days: int = 30
-    grace_days: int = 0
     remediation: RemediationPolicy = RemediationPolicy.HOLD
 
 
@@ -234,23 +228,8 @@ async def _write(work: Work, row: Programme, content: Content) -> None:
 
 
 def _check(rules: Rules) -> None:
-    bounds = {
-        "due_days": (1, MOST_DAYS),
-        "validity_months": (1, MOST_MONTHS),
-        "lead_days": (0, MOST_DAYS),
-        "grace_days": (0, MOST_DAYS),
-    }
-    for name, (least, most) in bounds.items():
-        value = getattr(rules, name)
-        if value is not None and not least <= value <= most:
-            field = name.split("_")[0] + name.split("_")[1].title()
-            raise InvalidInput(f"{field} is {value}; it must be {least} to {most}.", path=["rules", field])
-    if rules.expiry_anchor is ExpiryAnchor.DUE and rules.due_days is None:
-        raise InvalidInput(
-            "Validity cannot count from the due date, because nothing is due.",
-            path=["rules", "expiryAnchor"],
-            hint="Say dueDays, or count from certification.",
-        )
+    if rules.due_days is not None and not 1 <= rules.due_days <= MOST_DAYS:
+        raise InvalidInput(f"dueDays is {rules.due_days}; it must be 1 to {MOST_DAYS}.", path=["rules", "dueDays"])
 
 
 async def _require_publishable(work: Work, drafted: Sequence[ProgrammeDraftRequirement]) -> None:

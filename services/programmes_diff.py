@@ -12,7 +12,7 @@ from uuid import UUID
 
 from models.programmes import Programme, ProgrammeDraftRequirement, ProgrammeRequirement, ProgrammeVersion
 
-RULES: Final = ("due_days", "validity_months", "expiry_anchor", "lead_days", "grace_days", "remediation")
+RULES: Final = ("due_days", "remediation")
 REQUIRED: Final = ("name", "evaluation_id", "min_percent", "is_mandatory", "attempts", "cooling_off_days")
 _TEXTS: Final = ("name", "description")
 

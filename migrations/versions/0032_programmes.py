@@ -82,22 +82,13 @@ def create_programmes() -> None:
         sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("due_days", sa.Integer(), nullable=True),
-        sa.Column("validity_months", sa.Integer(), nullable=True),
-        sa.Column("expiry_anchor", sa.Text(), server_default="certified", nullable=False),
-        sa.Column("lead_days", sa.Integer(), server_default="30", nullable=False),
-        sa.Column("grace_days", sa.Integer(), server_default="0", nullable=False),
         sa.Column("remediation", sa.Text(), server_default="hold", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
-        sa.CheckConstraint(
-            "expiry_anchor in ('certified', 'due', 'window_end')", name=op.f("ck_programmes_expiry_anchor")
-        ),
         sa.CheckConstraint(
             "remediation in ('hold', 'revoke_and_reissue', 'keep')", name=op.f("ck_programmes_remediation")
         ),
         sa.CheckConstraint("status in ('active', 'archived')", name=op.f("ck_programmes_status")),
         sa.CheckConstraint("due_days > 0", name=op.f("ck_programmes_due")),
-        sa.CheckConstraint("lead_days >= 0 and grace_days >= 0", name=op.f("ck_programmes_days")),
-        sa.CheckConstraint("validity_months > 0", name=op.f("ck_programmes_validity")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "created_by"], ["users.tenant_id", "users.id"], name=op.f("fk_programmes_users")
         ),
@@ -161,21 +152,12 @@ def create_programme_versions() -> None:
         sa.Column("tenant_id", sa.Uuid(), server_default=sa.text(TENANT_ID), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("due_days", sa.Integer(), nullable=True),
-        sa.Column("validity_months", sa.Integer(), nullable=True),
-        sa.Column("expiry_anchor", sa.Text(), server_default="certified", nullable=False),
-        sa.Column("lead_days", sa.Integer(), server_default="30", nullable=False),
-        sa.Column("grace_days", sa.Integer(), server_default="0", nullable=False),
         sa.Column("remediation", sa.Text(), server_default="hold", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("evalium_now()"), nullable=False),
-        sa.CheckConstraint(
-            "expiry_anchor in ('certified', 'due', 'window_end')", name=op.f("ck_programme_versions_expiry_anchor")
-        ),
         sa.CheckConstraint(
             "remediation in ('hold', 'revoke_and_reissue', 'keep')", name=op.f("ck_programme_versions_remediation")
         ),
         sa.CheckConstraint("due_days > 0", name=op.f("ck_programme_versions_due")),
-        sa.CheckConstraint("lead_days >= 0 and grace_days >= 0", name=op.f("ck_programme_versions_days")),
-        sa.CheckConstraint("validity_months > 0", name=op.f("ck_programme_versions_validity")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "org_unit_id", "programme_id"],
             ["programmes.tenant_id", "programmes.org_unit_id", "programmes.id"],

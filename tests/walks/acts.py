@@ -161,7 +161,7 @@ def asked_for(world: "World", **more: Any) -> dict[str, Any]:
 
 
 PROGRAMMES: dict[str, tuple[str, Build]] = {
-    "ProgrammeCreate": ("manager", lambda _w: {"name": name(), "rules": {"validityMonths": 120}}),
+    "ProgrammeCreate": ("manager", lambda _w: {"name": name(), "rules": {"dueDays": 120}}),
     "ProgrammeUpdate": ("manager", lambda w: {"id": w.programmes.draft, "name": name(), "rules": {"dueDays": 30}}),
     "ProgrammeRequirementAdd": ("manager", lambda w: asked_for(w) | {"programmeId": w.programmes.draft}),
     "ProgrammeRequirementUpdate": ("manager", lambda w: asked_for(w, attempts=3) | {"id": w.programmes.requirement}),
