@@ -33,7 +33,10 @@ AWAY: Final = (
     asyncpg.InterfaceError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
 )
+"""What tells that the connection, or the database, is gone. The last one: the driver has heard of the connection's end
+and not of its closing, so the statement was never sent."""
 
 log = structlog.get_logger(__name__)
 

@@ -1,12 +1,14 @@
 """Decisions about a review beside its marks, and findings."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from models.reviews import ReviewTask as TaskRow
 from resolvers import reviews_decisions
+from resolvers.context import Context
 from schema.access import Info, act, says, told
 from schema.nodes import local_id
 from schema.problems import Problem, attempt
@@ -70,6 +72,20 @@ async def _answered(done: Awaitable[TaskRow]) -> ReviewDecisionPayload:
     return ReviewDecisionPayload(task=row and ReviewTask.of(row), problems=problems)
 
 
+async def _held(
+    info: Info, given: ReviewDecisionInput, decide: Callable[[Context, UUID, int, str, str | None], Awaitable[TaskRow]]
+) -> TaskRow:
+    task_id = local_id("ReviewTask", given.task_id, path=["taskId"])
+    return await decide(info.context, task_id, given.fence, given.reason, given.idempotency_key)
+
+
+async def _free(
+    info: Info, given: ReviewReopenInput, decide: Callable[[Context, UUID, str, str | None], Awaitable[TaskRow]]
+) -> TaskRow:
+    task_id = local_id("ReviewTask", given.task_id, path=["taskId"])
+    return await decide(info.context, task_id, given.reason, given.idempotency_key)
+
+
 @strawberry.type
 class ReviewsDecisionsMutation:
     """Decisions on reviews."""
@@ -82,13 +98,7 @@ class ReviewsDecisionsMutation:
         self, info: Info, input: Annotated[ReviewDecisionInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Ask for a second opinion."""
-
-        async def ask() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            key = input.idempotency_key
-            return await reviews_decisions.ask_second(info.context, task_id, input.fence, input.reason, key)
-
-        return await _answered(ask())
+        return await _answered(_held(info, input, reviews_decisions.ask_second))
 
     @act(
         reviews_decisions.approve,
@@ -99,26 +109,14 @@ class ReviewsDecisionsMutation:
         self, info: Info, input: Annotated[ReviewDecisionInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Approve."""
-
-        async def approve() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            key = input.idempotency_key
-            return await reviews_decisions.approve(info.context, task_id, input.fence, input.reason, key)
-
-        return await _answered(approve())
+        return await _answered(_held(info, input, reviews_decisions.approve))
 
     @act(reviews_decisions.reject, "Reject what was observed, after all marks: what a person judged counts nothing.")
     async def review_reject(
         self, info: Info, input: Annotated[ReviewDecisionInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Reject."""
-
-        async def reject() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            key = input.idempotency_key
-            return await reviews_decisions.reject(info.context, task_id, input.fence, input.reason, key)
-
-        return await _answered(reject())
+        return await _answered(_held(info, input, reviews_decisions.reject))
 
     @act(
         reviews_decisions.request_changes,
@@ -128,25 +126,14 @@ class ReviewsDecisionsMutation:
         self, info: Info, input: Annotated[ReviewDecisionInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Request changes."""
-
-        async def request() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            key = input.idempotency_key
-            return await reviews_decisions.request_changes(info.context, task_id, input.fence, input.reason, key)
-
-        return await _answered(request())
+        return await _answered(_held(info, input, reviews_decisions.request_changes))
 
     @act(reviews_decisions.resume, "Go on with a review that waited for changes, where it stood.")
     async def review_resume(
         self, info: Info, input: Annotated[ReviewReopenInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Resume."""
-
-        async def resume() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            return await reviews_decisions.resume(info.context, task_id, input.reason, input.idempotency_key)
-
-        return await _answered(resume())
+        return await _answered(_free(info, input, reviews_decisions.resume))
 
     @act(
         reviews_decisions.reopen,
@@ -156,12 +143,7 @@ class ReviewsDecisionsMutation:
         self, info: Info, input: Annotated[ReviewReopenInput, says("Which review, and why.")]
     ) -> ReviewDecisionPayload:
         """Reopen."""
-
-        async def reopen() -> TaskRow:
-            task_id = local_id("ReviewTask", input.task_id, path=["taskId"])
-            return await reviews_decisions.reopen(info.context, task_id, input.reason, input.idempotency_key)
-
-        return await _answered(reopen())
+        return await _answered(_free(info, input, reviews_decisions.reopen))
 
     @act(reviews_decisions.finding_raise, "Object to something in what was observed.")
     async def finding_raise(

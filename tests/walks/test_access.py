@@ -29,6 +29,7 @@ DOORS = [(kind, name) for kind in KINDS for name in reach.roots(kind)]
 BY_WHAT_IS_SHOWN = {
     "invitationRedeem": "not a valid invitation",
     "publicLinkRedeem": "not a valid invitation",
+    "resultOpen": "not a valid invitation",
     "signInRequest": "SignInRequestPayload",
     "signInRedeem": "SignInPayload",
     "signInRefresh": "refresh token is not valid",
