@@ -35,6 +35,9 @@ class ReviewTaskFilter:
     is_mine: bool | None = told("True: only what the caller has in hand.", default=None)
     is_unclaimed: bool | None = told("True: only what nobody has in hand; false: only what somebody has.", default=None)
     programme_id: strawberry.ID | None = told("Only submissions for this programme, whichever version.", default=None)
+    org_unit_id: strawberry.ID | None = told(
+        "Only submissions in this org unit, for a token that spans several.", default=None
+    )
 
     def plain(self, context: Context) -> Filter:
         """Return the filter as the service reads it."""
@@ -42,6 +45,7 @@ class ReviewTaskFilter:
         if days is not None and not 0 <= days <= LONGEST_OUTLOOK_DAYS:
             raise BadUserInput(f"dueWithinDays is {days}; it is 0 to {LONGEST_OUTLOOK_DAYS}.")
         assignment, evaluation, programme = self.assignment_id, self.evaluation_id, self.programme_id
+        unit = self.org_unit_id
         return Filter(
             None if assignment is None else local_id("Assignment", assignment, path=["filter", "assignmentId"]),
             None if evaluation is None else local_id("Evaluation", evaluation, path=["filter", "evaluationId"]),
@@ -51,6 +55,7 @@ class ReviewTaskFilter:
             (context.viewer.user_id or NOBODY) if self.is_mine else None,
             self.is_unclaimed,
             None if programme is None else local_id("Programme", programme, path=["filter", "programmeId"]),
+            None if unit is None else local_id("OrgUnit", unit, path=["filter", "orgUnitId"]),
         )
 
 

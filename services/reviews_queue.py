@@ -63,6 +63,7 @@ class Filter:
     holder_id: UUID | None = None
     is_unclaimed: bool | None = None
     programme_id: UUID | None = None
+    org_unit_id: UUID | None = None
 
 
 def shown(task: ReviewTask, claim: ReviewClaim | None, now: datetime) -> ShownState:
@@ -81,6 +82,8 @@ def narrowed(statement: Select[Any], wanted: Filter) -> Select[Any]:
     if wanted.evaluation_id is not None:
         versions = select(EvaluationVersion.id).where(EvaluationVersion.evaluation_id == wanted.evaluation_id)
         conditions.append(task.evaluation_version_id.in_(versions))
+    if wanted.org_unit_id is not None:
+        conditions.append(task.org_unit_id == wanted.org_unit_id)
     if wanted.run_label is not None:
         labelled = select(Assignment.id).where(Assignment.run_label == wanted.run_label)
         conditions.append(task.assignment_id.in_(labelled))

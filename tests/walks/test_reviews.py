@@ -122,6 +122,11 @@ async def test_the_next_is_ones_own_first_and_everybody_gets_another(live: Live,
     assert mine["id"] == first["task"]["id"]
     assert len(await essays.queue(live, assignment, state=["AWAITING_REVIEW"])) == 2
     assert len(await essays.queue(live, assignment, state=["IN_PROGRESS"])) == 2
+    own = (await live.post("{ viewer { orgUnit { id } } }", token=await live.token("assessor")))["data"]
+    unit = own["viewer"]["orgUnit"]["id"]
+    other = (await live.do("OrgUnitCreate", {"name": f"Unit {key()}"}, role="admin"))["orgUnit"]["id"]
+    assert len(await essays.queue(live, assignment, orgUnitId=unit)) == 4
+    assert await essays.queue(live, assignment, orgUnitId=other) == []
     assert len(await essays.queue(live, assignment, dueWithinDays=0)) == 0
     assert len(await essays.queue(live, assignment, dueWithinDays=8)) == 4
 
