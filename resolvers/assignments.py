@@ -154,7 +154,7 @@ async def result_open(context: Context, token: str, key: str | None) -> Redeemed
 
     session, answer = await _by_invitation(context, "resultOpen", token, {"token": token}, key, act)
     at = datetime.fromisoformat(answer["at"])
-    return Redeemed(session, *results_open.session_token(context.house.tokens, session, at))
+    return Redeemed(session, *assignments_redeem.session_token(context.house.tokens, session, at))
 
 
 async def _by_invitation(

@@ -97,15 +97,19 @@ async def begin(work: Work, case: Case, nonce_hash: str, now: datetime) -> Deliv
     return session
 
 
-def session_token(tokens: Tokens, session: DeliverySession) -> tuple[str, datetime]:
-    """Return the token of a session, and its end: seven days after the session was made, the same at each call."""
-    ends = session.created_at + LONGEST_LIFE[TokenType.SESSION]
+def session_token(tokens: Tokens, session: DeliverySession, since: datetime | None = None) -> tuple[str, datetime]:
+    """Return the token of a session, and its end: seven days after the session was made, the same at each call.
+
+    With `since`, seven days after that: for a session that has ended and is opened again.
+    """
+    begins = since or session.created_at
+    ends = begins + LONGEST_LIFE[TokenType.SESSION]
     token = tokens.mint(
         TokenType.SESSION,
         session.id,
         session.tenant_id,
         org_unit_id=session.org_unit_id,
-        now=session.created_at,
+        now=begins,
         expires_at=ends,
         token_id=session.id,
     )

@@ -4,7 +4,6 @@ A session's token ends a week after the session began, and a result may be told 
 nothing can be done with it but to read, and to ask for a regrade.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,7 +13,7 @@ from models.sessions import DeliverySession
 from services import invitations
 from services.idempotency import Answer
 from services.refusals import InvalidInput, InvitationRevoked
-from services.tokens import LONGEST_LIFE, Claims, Tokens, TokenType
+from services.tokens import Claims
 from services.work import Work
 
 
@@ -33,21 +32,6 @@ async def open_(work: Work, claims: Claims) -> Answer:
     now = await work.now()
     work.record("result.opened", ("session", session.id))
     return {"session_id": str(session.id), "at": now.isoformat()}
-
-
-def session_token(tokens: Tokens, session: DeliverySession, at: datetime) -> tuple[str, datetime]:
-    """Return a token of a session that was opened again, and its end: a week after that, the same at each call."""
-    ends = at + LONGEST_LIFE[TokenType.SESSION]
-    token = tokens.mint(
-        TokenType.SESSION,
-        session.id,
-        session.tenant_id,
-        org_unit_id=session.org_unit_id,
-        now=at,
-        expires_at=ends,
-        token_id=session.id,
-    )
-    return token, ends
 
 
 async def _session(work: Work, session_id: UUID | None) -> DeliverySession | None:
