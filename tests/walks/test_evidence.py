@@ -1,10 +1,9 @@
-"""Evidence of staff: recorded, decided on, amended, verified, voided, through GraphQL and through the REST doors."""
+"""Evidence of staff: recorded, decided on, amended, verified, voided, through GraphQL."""
 
 import asyncio
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,7 +12,6 @@ import pytest
 from jobs import evidence as jobs
 from jobs.handling import Task, Tools
 from models.evidence import EvidenceEventKind
-from schema.nodes import split_id
 from services import demonstration, evidence_acts, uploads
 from services import evidence as evidence_service
 from services.uploads_receive import digest
@@ -23,9 +21,8 @@ from tests.factories import sign_ins
 from tests.walks import files
 from tests.walks.conftest import Live, document, key
 from tests.walks.files import here, staff_upload
+from tests.walks.recorded import BODY, bearer, record, refused, settled, shown, uuid_of
 from tests.walks.test_corrections import robot
-
-BODY = b"What was seen, signed. " * 5000
 
 
 @pytest.fixture(scope="module")
@@ -36,38 +33,6 @@ async def version(live: Live) -> str:
 @pytest.fixture(scope="module")
 async def submission(live: Live, version: str) -> str:
     return (await files.hand_in(live, version, BODY))[0]
-
-
-def uuid_of(value: str) -> UUID:
-    found = split_id(value)
-    assert found is not None
-    return found[1]
-
-
-async def record(live: Live, submission: str, body: bytes = BODY, **more: Any) -> dict[str, Any]:
-    """Record a file on a submission; returns the evidence."""
-    upload = await staff_upload(live, body, submissionId=submission)
-    given = {"submissionId": submission, "uploadId": upload["id"], "idempotencyKey": key(), **more}
-    return (await live.do("EvidenceRecord", given, role="assessor"))["evidence"]
-
-
-async def refused(live: Live, name: str, given: dict[str, Any], *, role: str = "assessor") -> dict[str, Any]:
-    data = await live.ask(name, {"input": given}, role=role)
-    (payload,) = data.values()
-    assert payload["evidence"] is None
-    (problem,) = payload["problems"]
-    return problem
-
-
-async def shown(live: Live, evidence: str, role: str = "auditor") -> dict[str, Any]:
-    return (await live.ask("EvidenceItem", {"id": evidence}, role=role))["evidenceItem"]
-
-
-async def settled(live: Live, evidence: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
-        while (found := await shown(live, evidence))["integrity"] == "QUEUED":
-            await asyncio.sleep(0.05)
-    return found
 
 
 async def stored_at(live: Live, evidence: str):
@@ -158,10 +123,6 @@ async def test_a_byte_flipped_on_disk_is_found(live: Live, submission: str):
     assert (await settled(live, evidence))["events"][-1]["facts"] == {"cause": "missing"}
     content = await live.http.get(here(live, bad["contentUrl"]), headers=await bearer(live))
     assert (content.status_code, content.json()["errors"][0]["extensions"]["code"]) == (410, "FILE_LOST")
-
-
-async def bearer(live: Live, role: str = "assessor", **more: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {await live.token(role)}"} | {k.replace("_", "-"): v for k, v in more.items()}
 
 
 async def test_a_request_to_verify_is_answered_once_however_often_it_is_done(live: Live, submission: str):
@@ -274,114 +235,6 @@ async def test_nobody_decides_about_evidence_of_their_own_work(live: Live, versi
         assert [one["code"] for one in payload["problems"]] == ["NOT_ONESELF"]
     (payload,) = (await live.ask("EvidenceApprove", {"input": given}, token=nobody)).values()
     assert [one["code"] for one in payload["problems"]] == ["PERSON_NEEDED"]
-
-
-async def test_the_bytes_are_downloaded_whole_and_in_parts(live: Live, submission: str):
-    upload = await staff_upload(live, BODY, submissionId=submission, fileName='Prüfung "1".pdf')
-    given = {"submissionId": submission, "uploadId": upload["id"]}
-    made = (await live.do("EvidenceRecord", given, role="assessor"))["evidence"]
-    url = here(live, (await shown(live, made["id"]))["contentUrl"])
-    tag = f'"{hashlib.sha256(BODY).hexdigest()}"'
-    whole = await live.http.get(url, headers=await bearer(live))
-    assert (whole.status_code, whole.content, whole.headers["etag"]) == (200, BODY, tag)
-    assert whole.headers["content-disposition"] == (
-        "attachment; filename=\"Pr_fung _1_.pdf\"; filename*=UTF-8''Pr%C3%BCfung%20%221%22.pdf"
-    )
-    assert (whole.headers["x-content-type-options"], whole.headers["content-type"]) == ("nosniff", "application/pdf")
-    assert "sandbox" in whole.headers["content-security-policy"]
-    for asked, start, end in (
-        ("0-9", 0, 10),
-        ("100-", 100, len(BODY)),
-        ("-7", len(BODY) - 7, len(BODY)),
-        ("5-99999999", 5, len(BODY)),
-    ):
-        part = await live.http.get(url, headers=await bearer(live, range=f"bytes={asked}", if_range=tag))
-        assert (part.status_code, part.content) == (206, BODY[start:end]), asked
-        assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{len(BODY)}"
-    for asked in (f"{len(BODY)}-", "-0"):
-        none = await live.http.get(url, headers=await bearer(live, range=f"bytes={asked}"))
-        assert (none.status_code, none.headers["content-range"]) == (416, f"bytes */{len(BODY)}")
-    for odd in ({"range": "bytes=0-1,4-5"}, {"range": "lines=1-2"}, {"range": "bytes=0-9", "if_range": '"other"'}):
-        assert (await live.http.get(url, headers=await bearer(live, **odd))).status_code == 200
-    head = await live.http.head(url, headers=await bearer(live))
-    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(BODY)), b"")
-    assert (await live.http.get(url, headers=await bearer(live, if_none_match=tag))).status_code == 304
-    assert (await live.http.get(url, headers=await bearer(live, role="viewer"))).status_code == 403
-    assert (await live.http.get(url)).status_code == 401
-    assert (
-        await live.http.get(url.replace(url.split("/")[-2], str(uuid4())), headers=await bearer(live))
-    ).status_code == 404
-
-
-async def test_a_candidate_downloads_the_own_files_and_no_others(live: Live, version: str):
-    mine, sitting = await files.hand_in(live, version, BODY)
-    theirs, other = await files.hand_in(live, version, BODY)
-    of_staff = await record(live, mine)
-    urls = {}
-    for submission in (mine, theirs):
-        seen = (await live.ask("SubmissionEvidence", {"id": submission}, role="admin"))["submission"]
-        (one,) = seen["items"][0]["evidence"]
-        urls[submission] = here(live, one["contentUrl"])
-    token = {"authorization": f"Bearer {sitting.token}"}
-    assert (await live.http.get(urls[mine], headers=token)).content == BODY
-    assert (await live.http.get(urls[theirs], headers=token)).status_code == 404
-    staff_url = here(live, (await shown(live, of_staff["id"]))["contentUrl"])
-    assert (await live.http.get(staff_url, headers=token)).status_code == 404
-    assert (await live.http.get(urls[theirs], headers={"authorization": f"Bearer {other.token}"})).status_code == 200
-
-
-async def post(live: Live, path: str, body: dict[str, Any], *, role: str = "assessor", chosen: str | None = None):
-    headers = await bearer(live, role) | {"idempotency-key": chosen or key()}
-    return await live.http.post(f"{live.base}/api/v1/submissions/{path}", json=body, headers=headers)
-
-
-@pytest.mark.parametrize("scope", ["submission", "item"])
-async def test_the_twelve_doors(live: Live, submission: str, scope: str):
-    seen = (await live.ask("SubmissionEvidence", {"id": submission}, role="admin"))["submission"]
-    item = seen["items"][1]["id"]
-    place = {"submissionId": submission} if scope == "submission" else {"itemId": item}
-    at = f"{uuid_of(submission)}/evidence" if scope == "submission" else f"items/{uuid_of(item)}/evidence"
-    upload = await staff_upload(live, BODY, **place)
-    bare = await live.http.post(
-        f"{live.base}/api/v1/submissions/{at}/record", json={"uploadId": upload["id"]}, headers=await bearer(live)
-    )
-    assert (bare.status_code, bare.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
-    chosen = key()
-    made = await post(live, f"{at}/record", {"uploadId": upload["id"], "note": "Seen."}, chosen=chosen)
-    again = await post(live, f"{at}/record", {"uploadId": upload["id"], "note": "Seen."}, chosen=chosen)
-    assert (made.status_code, again.json()) == (200, made.json())
-    evidence, event = made.json()["evidence"]["id"], made.json()["event"]["id"]
-    plain = str(uuid_of(evidence))
-    rejected = await post(live, f"{at}/reject", {"evidenceId": plain, "priorEventId": event, "reason": "Blurred."})
-    assert (rejected.status_code, rejected.json()["evidence"]["decision"]) == (200, "REJECTED")
-    drift = await post(live, f"{at}/approve", {"evidenceId": plain, "priorEventId": event})
-    assert (drift.status_code, drift.json()["problems"][0]["currentState"]) == (409, "REJECTED")
-    newest = str(uuid_of(rejected.json()["event"]["id"]))
-    approved = await post(live, f"{at}/approve", {"evidenceId": evidence, "priorEventId": newest})
-    assert (approved.status_code, approved.json()["evidence"]["decision"]) == (200, "APPROVED")
-    verified = await post(live, f"{at}/verify", {"evidenceId": evidence})
-    assert (verified.status_code, verified.json()["evidence"]["integrity"]) == (202, "QUEUED")
-    amended = await post(
-        live,
-        f"{at}/amend",
-        {"evidenceId": evidence, "priorEventId": approved.json()["event"]["id"], "reason": "Turned."},
-    )
-    assert (amended.status_code, amended.json()["event"]["priorEventId"]) == (200, approved.json()["event"]["id"])
-    silent = await post(
-        live, f"{at}/void", {"evidenceId": evidence, "priorEventId": amended.json()["event"]["id"], "reason": ""}
-    )
-    assert (silent.status_code, silent.json()["problems"][0]["code"]) == (422, "INVALID_INPUT")
-    voided = await post(
-        live, f"{at}/void", {"evidenceId": evidence, "priorEventId": amended.json()["event"]["id"], "reason": "Wrong."}
-    )
-    assert (voided.status_code, voided.json()["evidence"]["decision"]) == (200, "VOIDED")
-    elsewhere = f"items/{uuid_of(item)}/evidence" if scope == "submission" else f"{uuid_of(submission)}/evidence"
-    for path in (f"{elsewhere}/verify", f"{uuid4()}/evidence/verify", "nothing/evidence/verify"):
-        assert (await post(live, path, {"evidenceId": evidence})).status_code == 404
-    assert (await post(live, f"{at}/verify", {"evidenceId": evidence}, role="auditor")).status_code == 403
-    odd = await post(live, f"{at}/verify", {"evidenceId": evidence, "force": True})
-    assert (odd.status_code, odd.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
-    await settled(live, evidence)
 
 
 async def test_what_was_not_used_is_removed_and_what_is_evidence_stays(live: Live, submission: str, version: str):
