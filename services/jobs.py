@@ -27,8 +27,10 @@ NAMES: Final = frozenset(
 TICKED: Final = frozenset(
     {
         "assignments.remind",
+        "certificates.tell",
         "idempotency.prune",
         "messages.wipe",
+        "programmes.renew",
         "programmes.retake",
         "queue.prune",
         "sign_ins.prune",
