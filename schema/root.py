@@ -18,6 +18,7 @@ from schema.authoring import AuthoringMutation, AuthoringQuery
 from schema.cohorts import CohortsQuery
 from schema.corrections import CorrectionsQuery
 from schema.corrections_acts import CorrectionsMutation
+from schema.credential_keys import CredentialKeysMutation, CredentialKeysQuery
 from schema.errors import EvaliumSchema
 from schema.evidence import EvidenceQuery
 from schema.evidence_acts import EvidenceMutation
@@ -114,6 +115,7 @@ Query = merge_types(
         JobsQuery,
         SignInsQuery,
         ServiceTokensQuery,
+        CredentialKeysQuery,
         ActivityQuery,
     ),
 )
@@ -155,6 +157,7 @@ Mutation = merge_types(
         JobsMutation,
         SignInsMutation,
         ServiceTokensMutation,
+        CredentialKeysMutation,
         ActivityMutation,
     ),
 )
