@@ -22,6 +22,7 @@ from server import (
     evidence,
     health,
     invitations,
+    issuers,
     ledger,
     lockdown,
     mailing,
@@ -137,6 +138,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += uploads.routes(make_context, authenticate)
     routes += evidence.routes(operations, make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
+    routes += issuers.routes(house)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):
         routes += outbox_pages.routes(mailing.outbox(settings))

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -77,7 +78,7 @@ async def first(work: Work, candidate: Made) -> CredentialKey:
     await _lock(work)
     row = await current(work)
     if row is None:
-        row = _kept(work, candidate)
+        row = _kept(work, candidate, await work.now())
         await work.session.flush()
         work.record("credential_key.made", ("credential_key", row.id), after=_told(row))
     return row
@@ -95,7 +96,7 @@ async def rotate(work: Work, candidate: Made, reason: str) -> Answer:
         before.sealed, before.retired_at, before.retired_by = None, now, work.viewer.user_id
         before.retire_reason = why
         await work.session.flush()  # before the next one begins: one key has not retired
-    row = _kept(work, candidate)
+    row = _kept(work, candidate, now)
     await work.session.flush()
     told = None if before is None else _told(before)
     work.record("credential_key.rotated", ("credential_key", row.id), reason=why, before=told, after=_told(row))
@@ -124,6 +125,11 @@ async def by_id(work: Work, ids: Sequence[UUID]) -> dict[UUID, CredentialKey]:
     return {row.id: row for row in rows}
 
 
+async def has_any(work: Work) -> bool:
+    """Tell whether the tenant has a key: whether it has signed anything, or is about to."""
+    return bool(await work.rows(select(CredentialKey.id).limit(1)))
+
+
 async def published(work: Work, prints: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
     """Return the public halves by thumbprint, the oldest first: of these thumbprints, or all."""
     wanted = select(CredentialKey.thumbprint, CredentialKey.public).order_by(CredentialKey.id)
@@ -136,13 +142,14 @@ async def _lock(work: Work) -> None:
     await work.lock(f"credential-keys/{work.viewer.tenant_id}")
 
 
-def _kept(work: Work, candidate: Made) -> CredentialKey:
+def _kept(work: Work, candidate: Made, now: datetime) -> CredentialKey:
     tenant_id, key_id = work.viewer.tenant_id, uuid7()
     if tenant_id is None:
         raise RuntimeError("A key is kept in a work of its own tenant.")
     row = CredentialKey(
         tenant_id=tenant_id,
         id=key_id,
+        created_at=now,
         thumbprint=thumbprint(candidate.public),
         public=candidate.public,
         sealed=work.vault.seal(tenant_id, key_id, candidate.private),
