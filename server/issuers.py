@@ -5,6 +5,7 @@ id that is none, an unknown tenant, and one that has signed nothing.
 """
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,7 @@ from services.work import Work
 _MINUTE: Final = 60
 _DAY: Final = 86_400
 _NOT_MODIFIED: Final = 304
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ async def _keys(work: Work, issuer: Issuer, _name: str) -> Document | None:
 
 
 async def _key(work: Work, issuer: Issuer, name: str) -> Document | None:
-    found = (await credential_keys.published(work, [name])).get(name)
+    known = await credential_keys.published(work, [name]) if _THUMBPRINT.fullmatch(name) else {}
+    found = known.get(name)
     if found is None:
         return None
     return Document.of(open_badges.public_key(issuer, name, found), _DAY, "application/jwk+json")
