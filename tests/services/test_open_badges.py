@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from hypothesis import given
 from hypothesis import strategies as st
-from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc import jws, jwt
+from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet, RSAKey
 
 from services import credential_keys, open_badges
@@ -83,6 +83,14 @@ def test_one_that_never_expires_has_no_end():
     _, payload = verified(signed(award(expires_at=None)))
     assert "exp" not in payload
     assert "validUntil" not in payload
+
+
+def test_one_that_is_over_verifies_and_says_so():
+    token = signed(award(expires_at=datetime(2026, 4, 1, tzinfo=UTC)))
+    said = jwt.decode(token, known(), algorithms=["RS256"]).claims
+    jwt.JWTClaimsRegistry(now=said["exp"] - 1, exp={"essential": True}).validate(said)
+    with pytest.raises(ExpiredTokenError):
+        jwt.JWTClaimsRegistry(now=said["exp"] + 1).validate(said)
 
 
 def test_the_holder_is_recognised_by_the_address_and_by_nothing_else():
