@@ -1,7 +1,7 @@
 """The keys by which tenants sign the credentials of their certificates.
 
 Revision ID: 0035
-Revises: 0032
+Revises: 0033
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from migrations import capabilities
 from migrations.isolation import append_only, isolate
 
 revision = "0035"
-down_revision = "0032"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
