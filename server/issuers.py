@@ -19,7 +19,7 @@ from starlette.routing import Route
 from resolvers.context import House
 from server.graphql_request import refused, unavailable
 from server.limits import HttpRefusal
-from services import credential_keys, issuers, open_badges
+from services import certificates_credential, credential_keys, issuers, open_badges
 from services.open_badges import ISSUERS, Issuer
 from services.refusals import NotFound
 from services.viewer import Viewer
@@ -54,6 +54,9 @@ def routes(house: House) -> list[Route]:
         "": _profile,
         "/jwks.json": _keys,
         "/keys/{name}": _key,
+        "/revocations": _revocations,
+        "/achievements/{name}": _achievement,
+        "/badges/{name}": _badge,
     }
     return [Route(f"{ISSUERS}/{{tenant}}{path}", _door(house, read), methods=["GET"]) for path, read in doors.items()]
 
@@ -73,6 +76,24 @@ async def _key(work: Work, issuer: Issuer, name: str) -> Document | None:
     if found is None:
         return None
     return Document.of(open_badges.public_key(issuer, name, found), _DAY, "application/jwk+json")
+
+
+async def _revocations(work: Work, issuer: Issuer, _name: str) -> Document | None:
+    return Document.of(open_badges.revocation_list(issuer, await certificates_credential.revoked(work)), _MINUTE)
+
+
+async def _achievement(work: Work, issuer: Issuer, name: str) -> Document | None:
+    version_id = _as_written(name)
+    found = None if version_id is None else await certificates_credential.achievement(work, version_id)
+    if found is None:
+        return None
+    return Document.of({"@context": [open_badges.CONTEXT[1]], **open_badges.achievement(issuer, found)}, _DAY)
+
+
+async def _badge(work: Work, _issuer: Issuer, name: str) -> Document | None:
+    badge_id = _as_written(name)
+    content = None if badge_id is None else await certificates_credential.badge(work, badge_id)
+    return None if content is None else Document(content, "image/png", _DAY)
 
 
 def _door(house: House, read: Read) -> Callable[[Request], Any]:
