@@ -8,7 +8,7 @@ import strawberry
 
 from models.certificates import Certificate as CertificateRow
 from models.certificates import HolderShown, RevokeCause
-from resolvers import certificates, identity, programmes
+from resolvers import certificates, identity, open_badges, programmes
 from resolvers import programmes_enrolments as enrolments
 from schema.access import Info, ask, says, told
 from schema.connections import After, Before, Connection, First, Last, connect
@@ -79,6 +79,13 @@ class Certificate(Node):
     def verification_url(self, info: Info) -> str:
         """Show the address."""
         return certificates.address(info.context, self.row)
+
+    @strawberry.field(
+        description="Where its Open Badges credential is downloaded, with the same token: a file anybody can check."
+    )
+    def credential_url(self, info: Info) -> str:
+        """Show where the credential is."""
+        return open_badges.address(info.context, self.row)
 
     @strawberry.field(description="Whose it is.")
     async def user(self, info: Info) -> User | None:

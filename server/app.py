@@ -22,10 +22,12 @@ from server import (
     evidence,
     health,
     invitations,
+    issuers,
     ledger,
     lockdown,
     mailing,
     metrics,
+    open_badges,
     outbox_pages,
     public_links,
     rest,
@@ -137,6 +139,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += uploads.routes(make_context, authenticate)
     routes += evidence.routes(operations, make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
+    routes += issuers.routes(house)
+    routes += open_badges.routes(make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):
         routes += outbox_pages.routes(mailing.outbox(settings))

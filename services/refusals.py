@@ -413,3 +413,13 @@ class FileLost(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The file is recorded, and its bytes cannot be found.")
+
+
+class CredentialKeyLost(Refusal):
+    """The key that signs the tenant's credentials cannot be opened: it was sealed with another signing key."""
+
+    code = "CREDENTIAL_KEY_LOST"
+    hint = "Have a Tenant Admin rotate the tenant's credential key; what was signed before stays valid."
+
+    def __init__(self, thumbprint: str) -> None:
+        super().__init__(f"The credential key '{thumbprint}' cannot be opened, so nothing can be signed with it.")
