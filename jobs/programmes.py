@@ -61,9 +61,9 @@ async def renew_tenant(office: Office, tenant_id: UUID, link: Link | None) -> in
     return made
 
 
-async def tell(tools: Tools, _task: Task) -> None:
-    """Tell holders of their certificates by mail, tenant by tenant."""
-    for tenant_id in await tenants(tools.office):
+async def tell(tools: Tools, task: Task) -> None:
+    """Tell holders of their certificates by mail: those of one tenant where one was issued, else tenant by tenant."""
+    for tenant_id in await tenants(tools.office) if task.tenant_id is None else [task.tenant_id]:
         while await tell_tenant(tools.office, tenant_id, tools.site):
             pass
 
@@ -88,4 +88,4 @@ async def _follow(office: Office, viewer: Viewer, enrolment_id: UUID, link: Link
 FOLLOW = Handler(name=programmes_signal.FOLLOW, act=follow, tries=8, limit=timedelta(seconds=60))
 RETAKE = Handler(name="programmes.retake", act=retake, limit=timedelta(minutes=5))
 RENEW = Handler(name="programmes.renew", act=renew, limit=timedelta(minutes=5))
-TELL = Handler(name="certificates.tell", act=tell, limit=timedelta(minutes=5))
+TELL = Handler(name=certificates_notices.TELL, act=tell, limit=timedelta(minutes=5))

@@ -15,15 +15,22 @@ from sqlalchemy.orm import aliased
 from models.certificates import Certificate, CertificateNotice, NoticeKind
 from models.identity import Tenant, User, UserStatus
 from models.programmes import ProgrammeVersion
-from services import messages, setwise
+from services import jobs, messages, setwise
 from services.messages import Draft, Recipient
 from services.work import Work
+
+TELL: Final = "certificates.tell"
 
 MOST: Final = 500
 """Holders who are told in one transaction."""
 
 LATEST: Final = timedelta(days=7)
 """How long after the issue a holder is still told of it."""
+
+
+async def issued(work: Work) -> None:
+    """Have the holder of what this work issues told of it."""
+    await jobs.enqueue(work, TELL, {})
 
 
 async def tell(work: Work, site: str) -> int:
