@@ -5,11 +5,20 @@ from functools import partial
 from uuid import UUID
 
 from dataloaders import certificates as loaders
+from dataloaders import programmes_enrolments as enrolment_loaders
 from models.capabilities import Capability
 from models.certificates import Certificate, HolderShown
 from resolvers.access import requires
 from resolvers.context import Context
-from services import certificates, certificates_read, certificates_rules, certificates_settings, plain
+from services import (
+    certificates,
+    certificates_actions,
+    certificates_read,
+    certificates_rules,
+    certificates_settings,
+    plain,
+)
+from services.certificates_actions import Available
 from services.certificates_read import Filter
 from services.certificates_rules import CertificateState
 from services.idempotency import Answer
@@ -39,6 +48,14 @@ async def newest_of(context: Context, enrolment_id: UUID) -> Shown:
 async def state(context: Context, row: Certificate) -> CertificateState:
     """Return what a certificate that the viewer may see is now."""
     return certificates_rules.state(row, await context.read(plain.now))
+
+
+async def actions(context: Context, row: Certificate) -> list[Available]:
+    """Return what the viewer may do now with a certificate that they may see."""
+    newest = await newest_of(context, row.enrolment_id)
+    enrolment = await context.loaders.of(enrolment_loaders.by_id).load(row.enrolment_id)
+    status, is_newest = "" if enrolment is None else enrolment.status, newest is None or newest.id == row.id
+    return certificates_actions.available(row, status, await context.capabilities(), is_newest=is_newest)
 
 
 def address(context: Context, row: Certificate) -> str:

@@ -13,10 +13,19 @@ from models.programmes import Programme
 from models.programmes_enrolments import ProgrammeEnrolment
 from resolvers.access import requires
 from resolvers.context import Context
-from services import invitations, plain, programmes_enrol, programmes_follow, programmes_read
+from services import (
+    invitations,
+    plain,
+    programmes_actions,
+    programmes_enrol,
+    programmes_follow,
+    programmes_read,
+    programmes_transfer,
+)
 from services.assignments_recipients import Recipient
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
+from services.programmes_actions import Available
 from services.programmes_read import EnrolmentState, Filter, Progress
 from services.work import Work
 
@@ -56,6 +65,14 @@ async def progress(context: Context, enrolment_id: UUID) -> Sequence[Progress]:
     return await context.loaders.of(loaders.progress_of).load(enrolment_id)
 
 
+async def actions(context: Context, row: ProgrammeEnrolment) -> list[Available]:
+    """Return what the viewer may do now with an enrolment that they may see."""
+    programme = await context.loaders.of(programme_loaders.by_id).load(row.programme_id)
+    version = await context.loaders.of(programme_loaders.version).load(row.version_id)
+    is_newest = programme is None or version is None or version.number == programme.latest_number
+    return programmes_actions.available(row, await context.capabilities(), is_newest=is_newest)
+
+
 @requires(Capability.PROGRAMMES_MANAGE)
 async def enrol(
     context: Context, programme_id: UUID, recipients: Sequence[Recipient], key: str | None
@@ -85,6 +102,14 @@ async def cancel(context: Context, enrolment_id: UUID, reason: str, key: str | N
     """End an enrolment."""
     act = partial(programmes_enrol.cancel, enrolment_id=enrolment_id, reason=reason)
     return await _done(context, "programmeEnrolmentCancel", key, [str(enrolment_id), reason], act)
+
+
+@requires(Capability.PROGRAMMES_MANAGE)
+async def transfer(context: Context, enrolment_id: UUID, reason: str, key: str | None) -> Shown:
+    """Let an enrolment go on by the newest version."""
+    link = partial(invitations.link, context.house.site, context.house.tokens)
+    act = partial(programmes_transfer.transfer, enrolment_id=enrolment_id, reason=reason, link=link)
+    return await _done(context, "programmeEnrolmentTransfer", key, [str(enrolment_id), reason], act)
 
 
 @requires(Capability.PROGRAMMES_MANAGE)

@@ -16,6 +16,7 @@ from schema.enums import closed_set
 from schema.identity import User
 from schema.nodes import Node, global_id, local_id, looked_for
 from schema.programmes import Programme, ProgrammeVersion
+from services.certificates_actions import Available, CertificateAction
 from services.certificates_read import Filter
 from services.certificates_rules import CertificateState
 from services.paging import PageRequest
@@ -53,6 +54,29 @@ closed_set(
         HolderShown.HIDDEN: "Nothing of it.",
     },
 )
+closed_set(
+    CertificateAction,
+    "CertificateAction",
+    "What can be done with a certificate.",
+    {
+        CertificateAction.REVOKE: "Let it count no more: `certificateRevoke`.",
+        CertificateAction.REISSUE: "Issue another in its place: `certificateReissue`.",
+    },
+)
+
+
+@strawberry.type(description="Whether something can be done with a certificate now.")
+class CertificateAvailableAction:
+    """An action."""
+
+    action: CertificateAction = told("Which.")
+    enabled: bool = told("Whether it can be done now.")
+    reason: str | None = told("Why it cannot; null when it can.")
+
+    @classmethod
+    def of(cls, one: Available) -> "CertificateAvailableAction":
+        """Show an action."""
+        return cls(action=one.action, enabled=one.enabled, reason=one.reason)
 
 
 @strawberry.type(description="What was issued to one person for completing a programme. It is never changed.")
@@ -86,6 +110,11 @@ class Certificate(Node):
     def credential_url(self, info: Info) -> str:
         """Show where the credential is."""
         return open_badges.address(info.context, self.row)
+
+    @strawberry.field(description="What the caller can do with it now, and else why not.")
+    async def available_actions(self, info: Info) -> list[CertificateAvailableAction]:
+        """Tell what can be done."""
+        return [CertificateAvailableAction.of(one) for one in await certificates.actions(info.context, self.row)]
 
     @strawberry.field(description="Whose it is.")
     async def user(self, info: Info) -> User | None:

@@ -23,6 +23,7 @@ from schema.programmes import Programme, ProgrammeRequirement, ProgrammeVersion
 from schema.submissions import Submission
 from services import programmes_rules
 from services.paging import PageRequest
+from services.programmes_actions import Available, EnrolmentAction
 from services.programmes_read import EnrolmentState, Filter, Progress
 
 closed_set(
@@ -58,6 +59,30 @@ closed_set(
         Hold.KEPT: "Somebody decided that it stays met.",
     },
 )
+closed_set(
+    EnrolmentAction,
+    "ProgrammeEnrolmentAction",
+    "What can be done with an enrolment.",
+    {
+        EnrolmentAction.CANCEL: "End it: `programmeEnrolmentCancel`.",
+        EnrolmentAction.TRANSFER: "Let it go on by the newest version: `programmeEnrolmentTransfer`.",
+        EnrolmentAction.DECIDE_HOLD: "Decide about a requirement that is held: `programmeHoldDecide`.",
+    },
+)
+
+
+@strawberry.type(description="Whether something can be done with an enrolment now.")
+class ProgrammeEnrolmentAvailableAction:
+    """An action."""
+
+    action: EnrolmentAction = told("Which.")
+    enabled: bool = told("Whether it can be done now.")
+    reason: str | None = told("Why it cannot; null when it can.")
+
+    @classmethod
+    def of(cls, one: Available) -> "ProgrammeEnrolmentAvailableAction":
+        """Show an action."""
+        return cls(action=one.action, enabled=one.enabled, reason=one.reason)
 
 
 @strawberry.type(description="An assignment that was issued to one person for a requirement.")
@@ -164,7 +189,10 @@ class ProgrammeEnrolment(Node):
         row = await programmes.programme(info.context, self.row.programme_id)
         return row and Programme.of(row)
 
-    @ask(programmes.programme_version, "The version that holds for them, whatever is published later.")
+    @ask(
+        programmes.programme_version,
+        "The version that holds for them until somebody transfers them, whatever is published.",
+    )
     async def programme_version(self, info: Info) -> ProgrammeVersion | None:
         """Show the version."""
         row = await programmes.programme_version(info.context, self.row.version_id)
@@ -180,6 +208,11 @@ class ProgrammeEnrolment(Node):
         """Show the enrolment before."""
         row = await enrolments.enrolment(info.context, self.row.renewal_of_id)
         return row and ProgrammeEnrolment.of(row)
+
+    @strawberry.field(description="What the caller can do with it now, and else why not.")
+    async def available_actions(self, info: Info) -> list[ProgrammeEnrolmentAvailableAction]:
+        """Tell what can be done."""
+        return [ProgrammeEnrolmentAvailableAction.of(one) for one in await enrolments.actions(info.context, self.row)]
 
     @strawberry.field(description="Its newest certificate, whatever became of it; null when none was issued.")
     async def certificate(self, info: Info) -> Certificate | None:

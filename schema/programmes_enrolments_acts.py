@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from models.programmes import Programme as ProgrammeRow
 from resolvers import programmes_enrolments as enrolments
 from resolvers.programmes_enrolments import EnrolledRow
 from schema.access import Info, act, says, told
@@ -16,7 +17,7 @@ from schema.programmes import Programme
 from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.users_acts import KEY, WHY
 from services import assignments_addresses
-from services.assignments_recipients import MOST
+from services.assignments_recipients import MOST, Recipient
 
 KIND = "ProgrammeEnrolment"
 
@@ -45,7 +46,8 @@ class ProgrammeEnrolInput:
 
     programme_id: strawberry.ID = told("Global id of a programme that has a version.")
     recipients: list[RecipientInput] = told(
-        f"People, addresses and groups, with `addresses` at most {MOST}. Of a group, whoever is in it now is enrolled.",
+        f"People, addresses and groups, with `addresses` and `csv` at most {MOST}. Of a group, whoever is in it now "
+        "is enrolled.",
         default_factory=list[RecipientInput],
     )
     addresses: str | None = told(
@@ -53,7 +55,18 @@ class ProgrammeEnrolInput:
         "`Ada Lovelace <ada@example.org>`. They follow `recipients` in the results.",
         default=None,
     )
+    csv: str | None = told(
+        f"CSV with a header, 1 to {MOST} rows: `email`, and if wanted `display_name`, which names whoever is new. The "
+        "rows follow `addresses` in the results.",
+        default=None,
+    )
     idempotency_key: str | None = told(KEY, default=None)
+
+    def plain(self) -> list[Recipient]:
+        """Return all recipients, in the order of the results."""
+        named = [one.plain() for one in self.recipients]
+        pasted = assignments_addresses.recipients(self.addresses or "")
+        return [*named, *pasted, *([] if self.csv is None else assignments_addresses.rows(self.csv))]
 
 
 @strawberry.input(description="An enrolment to end.")
@@ -61,6 +74,15 @@ class ProgrammeEnrolmentCancelInput:
     """Which enrolment, and why."""
 
     id: strawberry.ID = told("Global id of the enrolment.")
+    reason: str = told(WHY)
+    idempotency_key: str | None = told(KEY, default=None)
+
+
+@strawberry.input(description="An enrolment to go on by the newest version.")
+class ProgrammeEnrolmentTransferInput:
+    """Which enrolment, and why."""
+
+    id: strawberry.ID = told("Global id of an enrolment that is in progress.")
     reason: str = told(WHY)
     idempotency_key: str | None = told(KEY, default=None)
 
@@ -80,7 +102,7 @@ class ProgrammeHoldDecideInput:
 class ProgrammeEnrolResult:
     """A row of the result."""
 
-    index: int = told("Place of the recipient in the input, from 0; `addresses` follow `recipients`.")
+    index: int = told("Place of the recipient in the input, from 0: `recipients`, then `addresses`, then `csv`.")
     recipient: str = told("The recipient as given: the address, or the global id.")
     enrolment: ProgrammeEnrolment | None = told("Their enrolment, new or not; null for a group or when there is none.")
     enrolled_count: int = told("How many people were enrolled.")
@@ -117,6 +139,14 @@ class ProgrammeEnrolmentCancelPayload:
     problems: list[Problem] = told("Why nothing was done.")
 
 
+@strawberry.type(description="An enrolment as transferred.")
+class ProgrammeEnrolmentTransferPayload:
+    """Answer of `programmeEnrolmentTransfer`."""
+
+    enrolment: ProgrammeEnrolment | None = told("The enrolment; null when nothing was done.")
+    problems: list[Problem] = told("Why nothing was done.")
+
+
 @strawberry.type(description="An enrolment as decided about.")
 class ProgrammeHoldDecidePayload:
     """Answer of `programmeHoldDecide`."""
@@ -132,16 +162,18 @@ class ProgrammeEnrolmentsMutation:
     @act(
         enrolments.enrol,
         "Enrol people by the programme's newest version, and issue all that it asks for at once, by mail. Whoever is "
-        "enrolled or has completed it stays as they are.",
+        "enrolled or has a certificate that counts stays as they are.",
     )
     async def programme_enrol(
         self, info: Info, input: Annotated[ProgrammeEnrolInput, says("Whom, in what.")]
     ) -> ProgrammeEnrolPayload:
         """Enrol."""
-        named = [one.plain() for one in input.recipients]
-        given = [*named, *assignments_addresses.recipients(input.addresses or "")]
         programme_id = local_id("Programme", input.programme_id, path=["programmeId"])
-        done, problems = await attempt(enrolments.enrol(info.context, programme_id, given, input.idempotency_key))
+
+        async def enrol() -> tuple[ProgrammeRow | None, list[EnrolledRow]]:
+            return await enrolments.enrol(info.context, programme_id, input.plain(), input.idempotency_key)
+
+        done, problems = await attempt(enrol())
         programme, rows = done or (None, [])
         results = [ProgrammeEnrolResult.of(index, row) for index, row in enumerate(rows)]
         return ProgrammeEnrolPayload(
@@ -159,6 +191,20 @@ class ProgrammeEnrolmentsMutation:
         done = enrolments.cancel(info.context, local_id(KIND, input.id), input.reason, input.idempotency_key)
         row, problems = await attempt(done)
         return ProgrammeEnrolmentCancelPayload(enrolment=row and ProgrammeEnrolment.of(row), problems=problems)
+
+    @act(
+        enrolments.transfer,
+        "Let an enrolment in progress go on by the programme's newest version. What is met and asked for alike stays "
+        "met, scores are judged by another mark where there is one, what is new is issued, and what is gone is closed. "
+        "`programmeDiff` tells beforehand what differs.",
+    )
+    async def programme_enrolment_transfer(
+        self, info: Info, input: Annotated[ProgrammeEnrolmentTransferInput, says("Which, and why.")]
+    ) -> ProgrammeEnrolmentTransferPayload:
+        """Transfer."""
+        done = enrolments.transfer(info.context, local_id(KIND, input.id), input.reason, input.idempotency_key)
+        row, problems = await attempt(done)
+        return ProgrammeEnrolmentTransferPayload(enrolment=row and ProgrammeEnrolment.of(row), problems=problems)
 
     @act(enrolments.hold_decide, "Decide whether a requirement that is held stays met; the ledger keeps the reason.")
     async def programme_hold_decide(

@@ -1,7 +1,7 @@
 """Following the scores: what a requirement and its enrolment become of what was handed in (domain.md section 10)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from services.assignments_recipients import Resolved
 from services.idempotency import Answer
 from services.programmes_issue import Due
 from services.programmes_outcome import Stands
-from services.programmes_rules import Rule, Standing, Tried, stand, unmet
+from services.programmes_rules import Rule, Same, Standing, Tried, same, stand, unmet, waits_for_nothing
 from services.refusals import NotFound, StateDrift
 from services.work import Work
 
@@ -50,12 +50,26 @@ async def follow(work: Work, enrolment_id: UUID, link: Link | None) -> bool:
     enrolment = await programmes_enrol.held(work, enrolment_id)
     if enrolment.status == EnrolmentStatus.CANCELLED:
         return False
+    await look(work, enrolment, link)
+    return True
+
+
+async def look(
+    work: Work,
+    enrolment: ProgrammeEnrolment,
+    link: Link | None,
+    unissued: Collection[UUID] = (),
+    reason: str | None = None,
+) -> None:
+    """Follow an enrolment that is held; of the progress that is `unissued`, nothing that may be sat is issued."""
     now, parts = await work.now(), await _parts(work, enrolment)
     for part in parts:
-        _settle(work, enrolment, part, stand(part.rule, _was(part.progress), part.tried, part.issued), now)
+        stands = stand(part.rule, _was(part.progress), part.tried, part.issued)
+        if part.progress.id in unissued and waits_for_nothing(stands, part.rule, part.tried):
+            stands = replace(stands, next_at=now)
+        _settle(work, enrolment, part, stands, now, reason=reason)
     await _issue_due(work, enrolment, parts, link, now)
-    await programmes_outcome.settle(work, enrolment, _stands(parts), now)
-    return True
+    await programmes_outcome.settle(work, enrolment, _stands(parts), now, reason)
 
 
 async def decide_hold(
@@ -108,17 +122,20 @@ def _subject(enrolment: ProgrammeEnrolment) -> tuple[str, UUID]:
 async def _parts(work: Work, enrolment: ProgrammeEnrolment) -> list[_Part]:
     progress, asked = ProgrammeProgress, ProgrammeRequirement
     joined = select(progress, asked).join(asked, asked.id == progress.requirement_id)
-    of_it = joined.where(progress.enrolment_id == enrolment.id).order_by(asked.position)
+    of_it = joined.where(progress.enrolment_id == enrolment.id, asked.version_id == enrolment.version_id)
+    of_it = of_it.order_by(asked.position)
     rows = (await work.session.execute(of_it)).all()
     policy = select(ProgrammeVersion.remediation).where(ProgrammeVersion.id == enrolment.version_id)
     remediation = RemediationPolicy((await work.session.scalars(policy)).one())
     attempt = ProgrammeAttempt
-    numbers = select(attempt.progress_id, func.max(attempt.ordinal).label("issued"))
-    numbers = numbers.where(attempt.enrolment_id == enrolment.id).group_by(attempt.progress_id)
-    issued: Mapping[UUID, int] = {one.progress_id: one.issued for one in await work.rows(numbers)}
+    numbers = select(asked.key, asked.evaluation_id, func.max(attempt.ordinal).label("issued"))
+    numbers = numbers.select_from(attempt).join(progress, progress.id == attempt.progress_id)
+    numbers = numbers.join(asked, asked.id == progress.requirement_id).where(attempt.enrolment_id == enrolment.id)
+    numbers = numbers.group_by(asked.key, asked.evaluation_id)
+    issued: Mapping[Same, int] = {(one.key, one.evaluation_id): one.issued for one in await work.rows(numbers)}
     tried = await _tried(work, enrolment)
     return [
-        _Part(one, needed, _rule(needed, remediation), tried.get(one.id, ()), issued.get(one.id, 0))
+        _Part(one, needed, _rule(needed, remediation), tried.get(same(needed), ()), issued.get(same(needed), 0))
         for one, needed in rows
     ]
 
@@ -127,13 +144,15 @@ def _rule(row: ProgrammeRequirement, remediation: RemediationPolicy) -> Rule:
     return Rule(row.min_percent, row.attempts, timedelta(days=row.cooling_off_days), remediation)
 
 
-async def _tried(work: Work, enrolment: ProgrammeEnrolment) -> dict[UUID, list[Tried]]:
+async def _tried(work: Work, enrolment: ProgrammeEnrolment) -> dict[Same, list[Tried]]:
     """Return what the person handed in for each requirement, with the score that counts, in order."""
     attempt, submission, score = ProgrammeAttempt, Submission, ScoreVersion
+    progress, asked = ProgrammeProgress, ProgrammeRequirement
     counts = and_(score.submission_id == submission.id, score.number == submission.latest_score_version)
     wanted = (
         select(
-            attempt.progress_id,
+            asked.key,
+            asked.evaluation_id,
             attempt.ordinal,
             submission.id,
             submission.submitted_at,
@@ -141,15 +160,17 @@ async def _tried(work: Work, enrolment: ProgrammeEnrolment) -> dict[UUID, list[T
             score.outcome,
         )
         .select_from(attempt)
+        .join(progress, progress.id == attempt.progress_id)
+        .join(asked, asked.id == progress.requirement_id)
         .join(submission, submission.assignment_id == attempt.assignment_id)
         .join(score, counts)
         .where(attempt.enrolment_id == enrolment.id, submission.user_id == enrolment.user_id)
         .order_by(submission.submitted_at, submission.id)
     )
-    found: dict[UUID, list[Tried]] = {}
+    found: dict[Same, list[Tried]] = {}
     for one in await work.rows(wanted):
         tried = Tried(one.id, one.ordinal, one.submitted_at, one.percent, Outcome(one.outcome))
-        found.setdefault(one.progress_id, []).append(tried)
+        found.setdefault((one.key, one.evaluation_id), []).append(tried)
     return found
 
 

@@ -13,6 +13,7 @@ from models.programmes import ProgrammeRequirement
 from models.programmes_enrolments import EnrolmentStatus, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeProgress
 from services import plain
 from services.paging import Order, Page, PageRequest, paged
+from services.programmes_rules import Same, same
 from services.refusals import InvalidInput
 from services.work import Work
 
@@ -89,17 +90,24 @@ async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, ProgrammeEnrolme
 
 
 async def progress_of(work: Work, enrolment_ids: Sequence[UUID]) -> dict[UUID, list[Progress]]:
-    """Return how far each of these enrolments is, in the order of the requirements; three statements."""
+    """Return how far each of these enrolments is by its version, in the order of the requirements; four statements.
+
+    Attempts that were issued under another version count where they were at the same.
+    """
+    versions = {row.id: row.version_id for row in await plain.by(work, ProgrammeEnrolment, "id", enrolment_ids)}
     rows = await plain.by(work, ProgrammeProgress, "enrolment_id", enrolment_ids)
     needed = await plain.by(work, ProgrammeRequirement, "id", list({row.requirement_id for row in rows}))
     requirements = {row.id: row for row in needed}
-    attempts: dict[UUID, list[ProgrammeAttempt]] = {row.id: [] for row in rows}
+    whose = {row.id: (row.enrolment_id, same(requirements[row.requirement_id])) for row in rows}
+    attempts: dict[tuple[UUID, Same], list[ProgrammeAttempt]] = {}
     for one in await plain.by(work, ProgrammeAttempt, "enrolment_id", enrolment_ids):
-        attempts[one.progress_id].append(one)
+        attempts.setdefault(whose[one.progress_id], []).append(one)
     found: dict[UUID, list[Progress]] = {one: [] for one in enrolment_ids}
     for row in sorted(rows, key=lambda one: requirements[one.requirement_id].position):
-        sent = sorted(attempts[row.id], key=lambda one: one.ordinal)
-        found[row.enrolment_id].append(Progress(row, requirements[row.requirement_id], sent))
+        requirement = requirements[row.requirement_id]
+        if requirement.version_id == versions[row.enrolment_id]:
+            sent = sorted(attempts.get(whose[row.id], ()), key=lambda one: one.ordinal)
+            found[row.enrolment_id].append(Progress(row, requirement, sent))
     return found
 
 

@@ -10,9 +10,17 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from models.programmes import RemediationPolicy
+from models.programmes import ProgrammeRequirement, RemediationPolicy
 from models.programmes_enrolments import Hold, ProgressState
 from models.submissions import Outcome
+
+Same = tuple[UUID, UUID]
+"""What attempts count for, whichever version they were issued under: the requirement's key, and what is sat."""
+
+
+def same(row: ProgrammeRequirement) -> Same:
+    """Return what attempts at a requirement count for."""
+    return row.key, row.evaluation_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,12 @@ def unmet(rule: Rule, tried: Sequence[Tried], issued: int) -> Standing:
         return Standing(ProgressState.FAILED, attempts_used=used)
     newest = [one for one in tried if one.ordinal == issued]
     return Standing(attempts_used=used, next_at=newest[-1].submitted_at + rule.cooling_off if newest else None)
+
+
+def waits_for_nothing(stands: Standing, rule: Rule, tried: Sequence[Tried]) -> bool:
+    """Tell whether a requirement is pending, is no attempt's turn yet, and no submission waits to be judged."""
+    is_judged = not any(passes(rule, one) is None for one in tried)
+    return stands.state is ProgressState.PENDING and stands.next_at is None and is_judged
 
 
 def percent(met: int, mandatory: int) -> Decimal:

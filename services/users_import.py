@@ -5,19 +5,17 @@ The header names the columns, in any order: `email` (required), `display_name`, 
 are granted in the whole tenant. An import only adds memberships and grants, and takes none away.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
 
 from models.capabilities import Capability
 from models.identity import Group, OrgUnit, Role, User, UserStatus
-from services import plain, roles, roles_held, words
+from services import csv_rows, plain, roles, roles_held, words
 from services.identity import normal_email
 from services.refusals import InvalidInput, NotFound, NotHeld, Refusal, StateDrift
 from services.roles_held import Holding
@@ -91,30 +89,8 @@ class Known:
 
 def parse(text: str) -> list[Row]:
     """Read the file; refuse one without the right header, with no row, or with more than 5,000."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    rows: list[Row] = []
-    try:
-        header = [cell.strip().casefold() for cell in next(reader, cast("list[str]", []))]
-        _check_header(header)
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(rows) == MOST_ROWS:
-                raise InvalidInput(
-                    f"The file has more than {MOST_ROWS} rows.", path=["csv"], hint="Send it in several files."
-                )
-            if len(cells) > len(header):
-                raise InvalidInput(
-                    f"Line {reader.line_num} has {len(cells)} cells, and the header {len(header)}.",
-                    path=["csv"],
-                    hint="Put cells that hold a comma into double quotes.",
-                )
-            rows.append(Row(len(rows), reader.line_num, dict(zip(header, map(str.strip, cells), strict=False))))
-    except csv.Error as error:
-        raise InvalidInput(f"Line {reader.line_num} is no CSV: {error}.", path=["csv"]) from error
-    if not rows:
-        raise InvalidInput("The file has no row below its header.", path=["csv"])
-    return rows
+    lines = csv_rows.read(text, COLUMNS, MOST_ROWS)
+    return [Row(index, line.number, line.cells) for index, line in enumerate(lines)]
 
 
 async def plan(work: Work, text: str, existing: Existing) -> list[Planned]:
@@ -125,16 +101,6 @@ async def plan(work: Work, text: str, existing: Existing) -> list[Planned]:
     known = await _known(work, rows, held)
     seen: dict[str, int] = {}
     return [_planned(row, known, seen, existing) for row in rows]
-
-
-def _check_header(header: Sequence[str]) -> None:
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown or "email" not in header or len(set(header)) != len(header):
-        raise InvalidInput(
-            f"The first line is '{','.join(header)[:200]}'.",
-            path=["csv"],
-            hint=f"Name the columns once each: email, and any of {', '.join(COLUMNS[1:])}.",
-        )
 
 
 async def _known(work: Work, rows: Sequence[Row], held: Holding) -> Known:

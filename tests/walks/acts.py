@@ -176,6 +176,7 @@ PROGRAMMES: dict[str, tuple[str, Build]] = {
         lambda w: {"programmeId": w.programmes.published, "recipients": [{"email": f"{uuid4().hex}@example.org"}]},
     ),
     "ProgrammeEnrolmentCancel": ("manager", lambda w: {"id": w.programmes.to_cancel, "reason": "Moved away."}),
+    "ProgrammeEnrolmentTransfer": ("manager", lambda w: {"id": w.programmes.to_transfer, "reason": "New rules."}),
     "ProgrammeHoldDecide": (
         "manager",
         lambda w: {

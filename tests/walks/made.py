@@ -258,6 +258,7 @@ class Programmed:
     published: str
     version: str
     to_cancel: str
+    to_transfer: str
     held: str
     held_requirement: str
     certificate: str
@@ -274,6 +275,7 @@ async def make_programmes(live: Live, evaluation: str) -> Programmed:
     version = (await programmes.publish(live, published))["id"]
     (to_cancel,) = await programmes.enrol(live, published)
     held, held_requirement = await programmes.hold(live)
+    to_transfer = await programmes.outdated(live)
     licence = await programmes.published(live)
     certified = [await programmes.certify(live, licence) for _ in range(2)]
     return Programmed(
@@ -286,6 +288,7 @@ async def make_programmes(live: Live, evaluation: str) -> Programmed:
         published,
         version,
         to_cancel,
+        to_transfer,
         held,
         held_requirement,
         *[one["certificate"]["id"] for one in certified],

@@ -87,6 +87,16 @@ async def certify(live: Live, programme: str) -> dict[str, Any]:
     return await until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
 
 
+async def outdated(live: Live) -> str:
+    """Enrol somebody, and publish a version that asks for one paper more; returns the enrolment."""
+    of_it = await evaluation(live)
+    programme = await published(live, evaluation_id=of_it)
+    (enrolment,) = await enrol(live, programme)
+    await ask_for(live, programme, of_it, name="Another paper")
+    await publish(live, programme)
+    return enrolment
+
+
 async def correct(live: Live, seen: dict[str, Any], place: int = 0) -> str:
     """Take a question out of the submission that meets a requirement, which makes it too low; returns the batch."""
     met = seen["progress"][place]["submission"]["id"]

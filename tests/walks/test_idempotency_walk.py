@@ -154,6 +154,7 @@ OTHER: dict[str, Change | None] = {
             "InquiryOpen",
             "ProgrammeArchive",
             "ProgrammeEnrolmentCancel",
+            "ProgrammeEnrolmentTransfer",
             "ProgrammeHoldDecide",
             "CertificateReissue",
             "CertificateRevoke",

@@ -175,3 +175,52 @@ async def test_who_is_enrolled_stays_under_their_version(live: Live):
     seen = [await programmes.shown(live, one) for one in (before, after)]
     assert [one["programmeVersion"]["number"] for one in seen] == [1, 2]
     assert [len(one["progress"]) for one in seen] == [1, 2]
+
+
+async def test_a_list_is_enrolled_from_csv_row_by_row(live: Live):
+    programme = await programmes.published(live)
+    address = f"{uuid4().hex}@example.org"
+    text = f'\ufeffEmail,display_name\r\n{address},"Lovelace, Ada"\r\n\r\nnone,Nobody\r\n'
+    given = {"programmeId": programme, "recipients": [{"email": f"{uuid4().hex}@example.org"}], "csv": text}
+    done = await live.do("ProgrammeEnrol", given, role="manager")
+    rows = done["results"]
+    assert [(row["index"], row["enrolledCount"], len(row["problems"])) for row in rows] == [
+        (0, 1, 0),
+        (1, 1, 0),
+        (2, 0, 1),
+    ]
+    seen = await programmes.shown(live, rows[1]["enrolment"]["id"])
+    assert seen["user"]["displayName"] == "Lovelace, Ada"
+    for text, line in (
+        ("name\nAda", "The first line is 'name'."),
+        ("email\n", "The file has no row below its header."),
+    ):
+        refused = await problem(live, "ProgrammeEnrol", {"programmeId": programme, "csv": text})
+        assert (refused["code"], refused["message"], refused["path"]) == ("INVALID_INPUT", line, ["csv"])
+
+
+async def test_an_enrolment_goes_on_by_the_newest_version_and_what_can_be_done_is_told(live: Live):
+    enrolment = await programmes.outdated(live)
+    await programmes.sit(live, enrolment, 0, right=4)
+    seen = await programmes.until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+    assert can(seen) == {"CANCEL": False, "TRANSFER": False, "DECIDE_HOLD": False}
+    refused = await problem(live, "ProgrammeEnrolmentTransfer", {"id": enrolment, "reason": "New rules."})
+    assert (refused["code"], refused["currentState"]) == ("STATE_DRIFT", "CERTIFIED")
+
+    enrolment = await programmes.outdated(live)
+    assert can(await programmes.shown(live, enrolment)) == {"CANCEL": True, "TRANSFER": True, "DECIDE_HOLD": False}
+    read = (await live.ask("ProgrammeEnrolment", {"id": enrolment}, role="auditor"))["programmeEnrolment"]
+    assert not any(can(read).values())
+    given = {"id": enrolment, "reason": "New rules."}
+    done = (await live.do("ProgrammeEnrolmentTransfer", given, role="manager"))["enrolment"]
+    assert (done["programmeVersion"]["number"], done["mandatoryCount"], len(done["progress"])) == (2, 2, 2)
+    assert not can(await programmes.shown(live, enrolment))["TRANSFER"]
+    for place in (0, 1):
+        await programmes.sit(live, enrolment, place, right=4)
+    seen = await programmes.until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+    certificate = (await live.ask("Certificate", {"id": seen["certificate"]["id"]}, role="manager"))["certificate"]
+    assert (certificate["programmeVersion"]["number"], can(certificate)) == (2, {"REVOKE": True, "REISSUE": True})
+
+
+def can(shown: dict[str, Any]) -> dict[str, bool]:
+    return {one["action"]: one["enabled"] for one in shown["availableActions"]}
