@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Integer, Numeric
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
@@ -33,6 +34,14 @@ class ProgrammeStatus(StrEnum):
     ARCHIVED = "archived"
 
 
+class ExpiryAnchor(StrEnum):
+    """From which day the validity of a certificate counts."""
+
+    CERTIFIED = "certified"
+    DUE = "due"
+    WINDOW_END = "window_end"
+
+
 class RemediationPolicy(StrEnum):
     """What becomes of a met requirement when the score that met it is corrected and would not meet it any more."""
 
@@ -42,9 +51,15 @@ class RemediationPolicy(StrEnum):
 
 
 class RuledBy:
-    """The rules of a programme."""
+    """The rules of a programme; days and calendar months. `reminder_days` are days before a certificate ends."""
 
     due_days: Mapped[int | None] = mapped_column(Integer)
+    validity_months: Mapped[int | None] = mapped_column(Integer)
+    expiry_anchor: Mapped[str] = mapped_column(server_default=ExpiryAnchor.CERTIFIED)
+    lead_days: Mapped[int] = mapped_column(Integer, server_default="30")
+    grace_days: Mapped[int] = mapped_column(Integer, server_default="0")
+    reminder_days: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{30,7}")
+    badge_id: Mapped[UUID | None]
     remediation: Mapped[str] = mapped_column(server_default=RemediationPolicy.HOLD)
 
 
@@ -65,8 +80,11 @@ class Required:
 
 def _ruled() -> tuple[CheckConstraint, ...]:
     return (
+        CheckConstraint(among("expiry_anchor", ExpiryAnchor), "expiry_anchor"),
         CheckConstraint(among("remediation", RemediationPolicy), "remediation"),
         CheckConstraint("due_days > 0", "due"),
+        CheckConstraint("validity_months > 0", "validity"),
+        CheckConstraint("lead_days >= 0 and grace_days >= 0", "days"),
     )
 
 
@@ -90,6 +108,7 @@ class Programme(Resource, RuledBy, Timed, Base):
         silo(),
         silo_key(),
         refer("created_by", "users"),
+        refer_within("badge_id", "badge_images"),
         unique("org_unit_id", "name"),
         index("ix_programmes_changed", "changed_at", "id"),
         CheckConstraint(among("status", ProgrammeStatus), "status"),
@@ -131,6 +150,7 @@ class ProgrammeVersion(Resource, RuledBy, Timed, Base):
         silo_key(),
         refer_within("programme_id", "programmes"),
         refer("published_by", "users"),
+        refer_within("badge_id", "badge_images"),
         unique("programme_id", "number"),
         *_ruled(),
         {"info": DEFINED},

@@ -25,10 +25,14 @@ FOLLOWED = {"narrow": [Narrowing.ORG_UNIT, Narrowing.STAFF_ONLY]}
 
 
 class EnrolmentStatus(StrEnum):
-    """Where an enrolment stands; overdue and failed are derived."""
+    """Where an enrolment stands; overdue, failed and expired are derived.
+
+    One that is completed and not certified has had its certificate revoked by somebody.
+    """
 
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
+    CERTIFIED = "certified"
     CANCELLED = "cancelled"
 
 
@@ -48,7 +52,11 @@ class Hold(StrEnum):
 
 
 class ProgrammeEnrolment(Resource, Timed, Base):
-    """One person under one version of a programme. The counts are of mandatory requirements."""
+    """One person under one version of a programme. The counts are of mandatory requirements.
+
+    `certified_at` and `expires_at` are those of the certificate that counts; `renewal_of_id` is the enrolment whose
+    certificate this one is to renew. One that a correction has opened again has `reopened_at`.
+    """
 
     __tablename__ = "programme_enrolments"
     __table_args__ = (
@@ -66,10 +74,15 @@ class ProgrammeEnrolment(Resource, Timed, Base):
             "programme_id",
             "user_id",
             unique=True,
-            postgresql_where=text("status = 'in_progress'"),
+            postgresql_where=text("status = 'in_progress' and reopened_at is null"),
         ),
+        refer_within("renewal_of_id", "programme_enrolments"),
+        unique("renewal_of_id"),
+        index("ix_programme_enrolments_expires", "programme_id", "expires_at", where="expires_at is not null"),
         CheckConstraint(among("status", EnrolmentStatus), "status"),
-        CheckConstraint("(status = 'completed') = (completed_at is not null)", "completed"),
+        CheckConstraint("(status in ('completed', 'certified')) = (completed_at is not null)", "completed"),
+        CheckConstraint("(status = 'certified') = (certified_at is not null)", "certified"),
+        CheckConstraint("expires_at is null or certified_at is not null", "expires"),
         CheckConstraint("(status = 'cancelled') = (num_nonnulls(cancelled_at, cancel_reason) = 2)", "cancelled"),
         {"info": FOLLOWED},
     )
@@ -84,6 +97,10 @@ class ProgrammeEnrolment(Resource, Timed, Base):
     failed_count: Mapped[int] = mapped_column(Integer, server_default="0")
     held_count: Mapped[int] = mapped_column(Integer, server_default="0")
     completed_at: Mapped[datetime | None]
+    certified_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    reopened_at: Mapped[datetime | None]
+    renewal_of_id: Mapped[UUID | None]
     cancelled_at: Mapped[datetime | None]
     cancel_reason: Mapped[str | None]
     enrolled_by: Mapped[UUID | None]

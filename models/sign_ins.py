@@ -19,13 +19,14 @@ class BearerKind(StrEnum):
     LINK = "link"
     BROWSER = "browser"
     REFRESH = "refresh"
+    CERTIFICATE = "certificate"
 
 
 class Bearer(TenantOwned, Base):
     """Directory of the hashes of what somebody shows before the tenant is known, and whose tenant each belongs to.
 
     The one table whose rows are also seen from outside of their tenant: by whoever has put the very hash into
-    `app.bearer_hash`. `subject_id` is the person of an address, the link, or the refresh token.
+    `app.bearer_hash`. `subject_id` is the person of an address, the link, the refresh token or the certificate.
     """
 
     __tablename__ = "bearers"

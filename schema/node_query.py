@@ -12,6 +12,7 @@ from resolvers import (
     assignments_issue,
     assignments_templates,
     authoring,
+    certificates,
     corrections,
     evidence,
     groups,
@@ -39,6 +40,7 @@ from schema.assignments_issue import AssignmentDraft
 from schema.assignments_templates import AssignmentTemplate
 from schema.authoring_evaluations import Evaluation, EvaluationVersion
 from schema.authoring_questions import Question, QuestionVersion
+from schema.certificates import Certificate
 from schema.corrections import CorrectionBatch
 from schema.evidence import EvidenceItem
 from schema.identity import Group, OrgUnit, User
@@ -72,6 +74,7 @@ KINDS: Final[dict[str, Find[Node]]] = {
     "AssignmentDraft": _shown(assignments_issue.draft, AssignmentDraft.of),
     "AssignmentSchedule": _shown(schedules.schedule, AssignmentSchedule.of),
     "AssignmentTemplate": _shown(assignments_templates.template, AssignmentTemplate.of),
+    "Certificate": _shown(certificates.certificate, Certificate.of),
     "CorrectionBatch": _shown(corrections.correction_batch, CorrectionBatch.of),
     "Evaluation": _shown(authoring.evaluation, Evaluation.of),
     "EvaluationVersion": _shown(authoring.evaluation_version, EvaluationVersion.of),

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import strawberry
 
-from models.programmes import Programme as ProgrammeRow
 from models.programmes import (
+    ExpiryAnchor,
     ProgrammeDraftRequirement,
     ProgrammeStatus,
     RemediationPolicy,
 )
+from models.programmes import Programme as ProgrammeRow
 from models.programmes import ProgrammeRequirement as RequirementRow
 from models.programmes import ProgrammeVersion as VersionRow
 from resolvers import authoring, identity, programmes
@@ -26,6 +27,18 @@ from services import markdown
 from services.paging import PageRequest
 from services.programmes_diff import Change, ChangeKind
 
+closed_set(
+    ExpiryAnchor,
+    "ExpiryAnchor",
+    "From which day the validity of a certificate counts.",
+    {
+        ExpiryAnchor.CERTIFIED: "From the day on which it is issued.",
+        ExpiryAnchor.DUE: "From the day on which the enrolment was due; a renewal is due when the one before ends.",
+        ExpiryAnchor.WINDOW_END: (
+            "From the last day of the one before, so that renewing early costs nothing; the first one from its own day."
+        ),
+    },
+)
 closed_set(
     RemediationPolicy,
     "RemediationPolicy",
@@ -74,6 +87,11 @@ class ProgrammeRules:
     """Rules of a draft or of a version."""
 
     due_days: int | None = told("Within how many days after enrolment it is to be completed; null when nothing is due.")
+    validity_months: int | None = told("How many calendar months a certificate is valid; null: for ever.")
+    expiry_anchor: ExpiryAnchor = told("From when validity counts.")
+    lead_days: int = told("How many days before its end a renewal begins.")
+    grace_days: int = told("How many days after its end a renewal still counts as one.")
+    reminder_days: list[int] = told("How many days before its end the holder is reminded of renewing, the most first.")
     remediation: RemediationPolicy = told("What a correction does to a requirement that was met.")
 
     @classmethod
@@ -81,6 +99,11 @@ class ProgrammeRules:
         """Show the rules of a row."""
         return cls(
             due_days=row.due_days,
+            validity_months=row.validity_months,
+            expiry_anchor=ExpiryAnchor(row.expiry_anchor),
+            lead_days=row.lead_days,
+            grace_days=row.grace_days,
+            reminder_days=list(row.reminder_days),
             remediation=RemediationPolicy(row.remediation),
         )
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import strawberry
 
+from models.programmes import ExpiryAnchor, RemediationPolicy
 from models.programmes import Programme as ProgrammeRow
-from models.programmes import RemediationPolicy
 from resolvers import programmes
 from schema.access import Info, act, says, told
 from schema.nodes import local_id
@@ -29,6 +29,18 @@ class ProgrammeRulesInput:
     due_days: int | None = told(
         "Within how many days after enrolment it is to be completed, 1 to 3660; never due when left out.", default=None
     )
+    validity_months: int | None = told(
+        "How many calendar months a certificate is valid, 1 to 1200; for ever when left out.", default=None
+    )
+    expiry_anchor: ExpiryAnchor = told(
+        "From when validity counts; DUE takes `dueDays`.", default=ExpiryAnchor.CERTIFIED
+    )
+    lead_days: int = told("How many days before its end a renewal begins, 0 to 3660.", default=30)
+    grace_days: int = told("How many days after its end a renewal still counts as one, 0 to 3660.", default=0)
+    reminder_days: list[int] = told(
+        "How many days before its end the holder is reminded of renewing, each 0 to 3660, at most 10; none when empty.",
+        default_factory=lambda: [30, 7],
+    )
     remediation: RemediationPolicy = told(
         "What a correction does to a requirement that was met.", default=RemediationPolicy.HOLD
     )
@@ -37,6 +49,11 @@ class ProgrammeRulesInput:
         """Return them as the service reads them."""
         return Rules(
             due_days=self.due_days,
+            validity_months=self.validity_months,
+            expiry_anchor=self.expiry_anchor,
+            lead_days=self.lead_days,
+            grace_days=self.grace_days,
+            reminder_days=self.reminder_days,
             remediation=self.remediation,
         )
 

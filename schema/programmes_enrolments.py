@@ -9,11 +9,12 @@ import strawberry
 from models.programmes_enrolments import Hold, ProgressState
 from models.programmes_enrolments import ProgrammeAttempt as AttemptRow
 from models.programmes_enrolments import ProgrammeEnrolment as EnrolmentRow
-from resolvers import assignments, authoring, identity, programmes, submissions
+from resolvers import assignments, authoring, certificates, identity, programmes, submissions
 from resolvers import programmes_enrolments as enrolments
 from schema.access import Info, ask, says, told
 from schema.assignments import Assignment
 from schema.authoring_evaluations import EvaluationVersion
+from schema.certificates import Certificate
 from schema.connections import After, Before, Connection, First, Last, connect
 from schema.enums import closed_set
 from schema.identity import User
@@ -32,7 +33,9 @@ closed_set(
         EnrolmentState.IN_PROGRESS: "It goes on, and is not late.",
         EnrolmentState.OVERDUE: "It goes on, and was due before now.",
         EnrolmentState.FAILED: "A mandatory requirement is failed: no attempt is left.",
-        EnrolmentState.COMPLETED: "All mandatory requirements are met.",
+        EnrolmentState.COMPLETED: "All mandatory requirements are met, and its certificate was revoked by somebody.",
+        EnrolmentState.CERTIFIED: "All mandatory requirements are met, and its certificate counts.",
+        EnrolmentState.EXPIRED: "It was certified, and its certificate is over.",
         EnrolmentState.CANCELLED: "Somebody ended it.",
     },
 )
@@ -132,6 +135,8 @@ class ProgrammeEnrolment(Node):
     held_count: int = told("How many requirements are held until a person decides.")
     completion_percent: Decimal = told("How much of what is mandatory is met, 0 to 100 with two decimals, half up.")
     completed_at: datetime | None = told("When it was completed; null while it is not.")
+    certified_at: datetime | None = told("When the certificate that counts was issued; null while there is none.")
+    expires_at: datetime | None = told("When that certificate is over; null when it never is, or while there is none.")
     cancelled_at: datetime | None = told("When somebody ended it; null when nobody did.")
     cancel_reason: str | None = told("Why they ended it.")
 
@@ -170,6 +175,18 @@ class ProgrammeEnrolment(Node):
         """Show how far they are."""
         return [ProgrammeProgress.of(one) for one in await enrolments.progress(info.context, self.row.id)]
 
+    @ask(enrolments.enrolment, "The enrolment whose certificate this one is to renew; null when it renews none.")
+    async def renewal_of(self, info: Info) -> "ProgrammeEnrolment | None":
+        """Show the enrolment before."""
+        row = await enrolments.enrolment(info.context, self.row.renewal_of_id)
+        return row and ProgrammeEnrolment.of(row)
+
+    @strawberry.field(description="Its newest certificate, whatever became of it; null when none was issued.")
+    async def certificate(self, info: Info) -> Certificate | None:
+        """Show the certificate."""
+        row = await certificates.newest_of(info.context, self.row.id)
+        return row and Certificate.of(row)
+
     @classmethod
     def of(cls, row: EnrolmentRow) -> "ProgrammeEnrolment":
         """Show an enrolment."""
@@ -185,6 +202,8 @@ class ProgrammeEnrolment(Node):
             held_count=row.held_count,
             completion_percent=programmes_rules.percent(row.met_count, row.mandatory_count),
             completed_at=row.completed_at,
+            certified_at=row.certified_at,
+            expires_at=row.expires_at,
             cancelled_at=row.cancelled_at,
             cancel_reason=row.cancel_reason,
         )
@@ -197,6 +216,12 @@ class ProgrammeEnrolmentFilter:
     programme_id: strawberry.ID | None = told("Only in this programme, whichever version.", default=None)
     user_id: strawberry.ID | None = told("Only of this person: their programmes.", default=None)
     state: list[EnrolmentState] | None = told("Only enrolments that are one of these now.", default=None)
+    expires_within_days: int | None = told(
+        "Only with a certificate that is over within so many days from now, such as 90, 60, 30 or 7.", default=None
+    )
+    is_renewal: bool | None = told(
+        "True: only those that renew a certificate; false: only those that do not.", default=None
+    )
     is_held: bool | None = told("True: only with a requirement that waits for a decision; false: none.", default=None)
 
     def plain(self) -> Filter:
@@ -207,6 +232,8 @@ class ProgrammeEnrolmentFilter:
             None if user is None else local_id("User", user, path=["filter", "userId"]),
             self.state,
             self.is_held,
+            self.expires_within_days,
+            self.is_renewal,
         )
 
 

@@ -15,6 +15,8 @@ from schema.assignments_issue import AssignmentsIssueMutation, AssignmentsIssueQ
 from schema.assignments_templates import AssignmentsTemplatesMutation, AssignmentsTemplatesQuery
 from schema.attention_acts import AttentionMutation, AttentionQuery
 from schema.authoring import AuthoringMutation, AuthoringQuery
+from schema.certificates import CertificatesQuery
+from schema.certificates_acts import CertificatesMutation
 from schema.cohorts import CohortsQuery
 from schema.corrections import CorrectionsQuery
 from schema.corrections_acts import CorrectionsMutation
@@ -92,6 +94,7 @@ Query = merge_types(
         SchedulesQuery,
         ProgrammesQuery,
         ProgrammeEnrolmentsQuery,
+        CertificatesQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -133,6 +136,7 @@ Mutation = merge_types(
         SchedulesMutation,
         ProgrammesMutation,
         ProgrammeEnrolmentsMutation,
+        CertificatesMutation,
         OverridesMutation,
         IncidentsMutation,
         LockdownMutation,

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.programmes import (
+    ExpiryAnchor,
     Programme,
     ProgrammeDraftRequirement,
     ProgrammeRequirement,
@@ -24,20 +25,28 @@ from models.programmes import (
 from services import authoring, plain, programmes_diff, setwise, words
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged
-from services.programmes_diff import REQUIRED, RULES
+from services.programmes_diff import PUBLISHED, REQUIRED, RULES
 from services.refusals import AlreadyExists, InvalidInput, NotFound, StateDrift
 from services.work import Work
 
 LONGEST_DESCRIPTION: Final = 20_000
 MOST_DAYS: Final = 3_660
+MOST_MONTHS: Final = 1_200
+MOST_REMINDERS: Final = 10
+SHORTEST_MONTH: Final = 28
 SUBJECT: Final = "programme"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What holds for a programme as a whole."""
+    """What holds for a programme as a whole. Days and calendar months; without `validity_months` nothing expires."""
 
     due_days: int | None = None
+    validity_months: int | None = None
+    expiry_anchor: ExpiryAnchor = ExpiryAnchor.CERTIFIED
+    lead_days: int = 30
+    grace_days: int = 0
+    reminder_days: Sequence[int] = (30, 7)
     remediation: RemediationPolicy = RemediationPolicy.HOLD
 
 
@@ -107,7 +116,7 @@ async def publish(work: Work, programme_id: UUID, expected_version: int | None) 
         name=row.name,
         description=row.description,
         published_by=work.viewer.user_id,
-        **{name: getattr(row, name) for name in RULES},
+        **{name: getattr(row, name) for name in PUBLISHED},
     )
     work.session.add(version)
     await work.session.flush()
@@ -225,11 +234,44 @@ async def _write(work: Work, row: Programme, content: Content) -> None:
     row.name, row.description, row.changed_at = name, description, await work.now()
     for rule in RULES:
         setattr(row, rule, getattr(rules, rule))
+    row.reminder_days = sorted({*rules.reminder_days}, reverse=True)
 
 
 def _check(rules: Rules) -> None:
-    if rules.due_days is not None and not 1 <= rules.due_days <= MOST_DAYS:
-        raise InvalidInput(f"dueDays is {rules.due_days}; it must be 1 to {MOST_DAYS}.", path=["rules", "dueDays"])
+    bounds = {
+        "due_days": (1, MOST_DAYS),
+        "validity_months": (1, MOST_MONTHS),
+        "lead_days": (0, MOST_DAYS),
+        "grace_days": (0, MOST_DAYS),
+    }
+    for name, (least, most) in bounds.items():
+        value = getattr(rules, name)
+        if value is not None and not least <= value <= most:
+            field = name.split("_")[0] + name.split("_")[1].title()
+            raise InvalidInput(f"{field} is {value}; it must be {least} to {most}.", path=["rules", field])
+    _check_reminders(rules)
+    if rules.validity_months is not None and rules.lead_days >= rules.validity_months * SHORTEST_MONTH:
+        raise InvalidInput(
+            f"leadDays is {rules.lead_days}: a renewal would begin before the certificate that it renews.",
+            path=["rules", "leadDays"],
+            hint=f"Say less than {rules.validity_months * SHORTEST_MONTH}, or a longer validityMonths.",
+        )
+    if rules.expiry_anchor is ExpiryAnchor.DUE and rules.due_days is None:
+        raise InvalidInput(
+            "Validity cannot count from the due date, because nothing is due.",
+            path=["rules", "expiryAnchor"],
+            hint="Say dueDays, or count from certification.",
+        )
+
+
+def _check_reminders(rules: Rules) -> None:
+    if len(rules.reminder_days) > MOST_REMINDERS:
+        raise InvalidInput(f"There are at most {MOST_REMINDERS} reminders.", path=["rules", "reminderDays"])
+    for days in rules.reminder_days:
+        if not 0 <= days <= MOST_DAYS:
+            raise InvalidInput(
+                f"reminderDays has {days}; each must be 0 to {MOST_DAYS}.", path=["rules", "reminderDays"]
+            )
 
 
 async def _require_publishable(work: Work, drafted: Sequence[ProgrammeDraftRequirement]) -> None:

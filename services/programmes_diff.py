@@ -7,12 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from models.programmes import Programme, ProgrammeDraftRequirement, ProgrammeRequirement, ProgrammeVersion
 
-RULES: Final = ("due_days", "remediation")
+RULES: Final = (
+    "due_days",
+    "validity_months",
+    "expiry_anchor",
+    "lead_days",
+    "grace_days",
+    "reminder_days",
+    "remediation",
+)
+PUBLISHED: Final = (*RULES, "badge_id")
 REQUIRED: Final = ("name", "evaluation_id", "min_percent", "is_mandatory", "attempts", "cooling_off_days")
 _TEXTS: Final = ("name", "description")
 
@@ -69,7 +78,7 @@ def said(
     requirements: Sequence[ProgrammeDraftRequirement] | Sequence[ProgrammeRequirement],
 ) -> Said:
     """Return what a draft or a version says."""
-    fields = {name: _word(getattr(whole, name)) for name in (*_TEXTS, *RULES)}
+    fields = {name: _word(getattr(whole, name)) for name in (*_TEXTS, *PUBLISHED)}
     below = {
         getattr(one, "key", one.id): {name: _word(getattr(one, name)) for name in REQUIRED} for one in requirements
     }
@@ -117,6 +126,8 @@ def _field(name: str) -> str:
 def _word(value: object) -> str | None:
     if value is None:
         return None
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in cast("list[object]", value))
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.2f}" if isinstance(value, Decimal) else f"{value}"

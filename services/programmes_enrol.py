@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 
 from models.assignments import Assignment, AssignmentStatus
 from models.authoring import EvaluationVersion
@@ -43,8 +43,8 @@ SUBJECT: Final = "programme_enrolment"
 async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link: Link | None) -> Answer:
     """Enrol people and the members of groups by the newest version, and issue all that it asks for at once.
 
-    Answers for each row, in order. Whoever is enrolled already, or has completed it, stays as they are and is answered
-    with that. Those who cannot be enrolled are reported; when nobody can be, nothing is done.
+    Answers for each row, in order. Whoever is enrolled already, or holds a certificate that counts, stays as they are,
+    and is answered with that. Those who cannot be enrolled are reported; when nobody can be, nothing is done.
     """
     if not given:
         raise InvalidInput("There is nobody to enrol.", path=["recipients"], hint="Name people, addresses or groups.")
@@ -102,10 +102,12 @@ async def _forget_next(work: Work, enrolment_id: UUID) -> None:
 
 
 async def _known(work: Work, programme_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return the enrolment of each of these people that was not cancelled, the latest one."""
+    """Return the enrolment of each of these people that goes on, or whose certificate counts, the latest one."""
     row = ProgrammeEnrolment
     wanted = select(row.user_id, row.id).where(row.programme_id == programme_id, row.user_id.in_(user_ids))
-    wanted = wanted.where(row.status != EnrolmentStatus.CANCELLED).order_by(row.id)
+    counts = or_(row.expires_at.is_(None), row.expires_at > func.evalium_now())
+    is_known = or_(row.status == EnrolmentStatus.IN_PROGRESS, and_(row.status == EnrolmentStatus.CERTIFIED, counts))
+    wanted = wanted.where(is_known).order_by(row.id)
     return {one.user_id: one.id for one in await work.rows(wanted)}
 
 

@@ -20,11 +20,12 @@ from models.programmes_enrolments import (
     ProgressState,
 )
 from models.submissions import Outcome, ScoreVersion, Submission
-from services import programmes_enrol, programmes_issue, words
+from services import programmes_enrol, programmes_issue, programmes_outcome, words
 from services.assignments_issue import Link
 from services.assignments_recipients import Resolved
 from services.idempotency import Answer
 from services.programmes_issue import Due
+from services.programmes_outcome import Stands
 from services.programmes_rules import Rule, Standing, Tried, stand, unmet
 from services.refusals import NotFound, StateDrift
 from services.work import Work
@@ -53,7 +54,7 @@ async def follow(work: Work, enrolment_id: UUID, link: Link | None) -> bool:
     for part in parts:
         _settle(work, enrolment, part, stand(part.rule, _was(part.progress), part.tried, part.issued), now)
     await _issue_due(work, enrolment, parts, link, now)
-    _count(work, enrolment, parts, now)
+    await programmes_outcome.settle(work, enrolment, _stands(parts), now)
     return True
 
 
@@ -78,7 +79,7 @@ async def decide_hold(
     else:
         _settle(work, enrolment, part, unmet(part.rule, part.tried, part.issued), now, reason=why)
         await _issue_due(work, enrolment, parts, link, now)
-    _count(work, enrolment, parts, now)
+    await programmes_outcome.settle(work, enrolment, _stands(parts), now, why)
     return {"enrolment": str(enrolment_id)}
 
 
@@ -89,6 +90,10 @@ async def due(work: Work, limit: int) -> list[tuple[UUID, UUID]]:
     wanted = wanted.where(row.next_at <= func.evalium_now()).group_by(row.enrolment_id, row.org_unit_id)
     found = await work.rows(wanted.order_by("at", row.enrolment_id).limit(limit))
     return [(one.enrolment_id, one.org_unit_id) for one in found]
+
+
+def _stands(parts: Sequence[_Part]) -> list[Stands]:
+    return [Stands(one.progress, is_mandatory=one.requirement.is_mandatory) for one in parts]
 
 
 def _was(row: ProgrammeProgress) -> Standing:
@@ -210,18 +215,3 @@ async def _issue_due(
             )
         )
     await programmes_issue.issue(work, due_now, link)
-
-
-def _count(work: Work, enrolment: ProgrammeEnrolment, parts: Sequence[_Part], now: datetime) -> None:
-    """Count what is mandatory, and let the enrolment be completed by it, or go on again."""
-    rows = [one.progress for one in parts if one.requirement.is_mandatory]
-    enrolment.met_count = sum(one.state == ProgressState.MET for one in rows)
-    enrolment.failed_count = sum(one.state == ProgressState.FAILED for one in rows)
-    enrolment.held_count = sum(one.progress.hold == Hold.HELD for one in parts)
-    status = EnrolmentStatus.COMPLETED if enrolment.met_count == len(rows) else EnrolmentStatus.IN_PROGRESS
-    if status == enrolment.status:
-        return
-    enrolment.status = status
-    enrolment.completed_at = now if status is EnrolmentStatus.COMPLETED else None
-    act = "completed" if status is EnrolmentStatus.COMPLETED else "reopened"
-    work.record(f"programme_enrolment.{act}", _subject(enrolment))

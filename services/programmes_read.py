@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -12,7 +13,10 @@ from models.programmes import ProgrammeRequirement
 from models.programmes_enrolments import EnrolmentStatus, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeProgress
 from services import plain
 from services.paging import Order, Page, PageRequest, paged
+from services.refusals import InvalidInput
 from services.work import Work
+
+MOST_DAYS: Final = 3_660
 
 
 class EnrolmentState(StrEnum):
@@ -22,6 +26,8 @@ class EnrolmentState(StrEnum):
     OVERDUE = "overdue"
     FAILED = "failed"
     COMPLETED = "completed"
+    CERTIFIED = "certified"
+    EXPIRED = "expired"
     CANCELLED = "cancelled"
 
 
@@ -33,6 +39,8 @@ class Filter:
     user_id: UUID | None = None
     states: Sequence[EnrolmentState] | None = None
     is_held: bool | None = None
+    expires_within_days: int | None = None
+    is_renewal: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class Progress:
 
 def state(row: ProgrammeEnrolment, now: datetime) -> EnrolmentState:
     """Return what an enrolment is shown as: failed comes before overdue."""
+    if row.status == EnrolmentStatus.CERTIFIED and row.expires_at is not None and row.expires_at <= now:
+        return EnrolmentState.EXPIRED
     if row.status != EnrolmentStatus.IN_PROGRESS:
         return EnrolmentState(row.status)
     if row.failed_count:
@@ -66,6 +76,10 @@ async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[Programm
         statement = statement.where(or_(false(), *[_shown_as(one) for one in wanted.states]))
     if wanted.is_held is not None:
         statement = statement.where(row.held_count > 0 if wanted.is_held else row.held_count == 0)
+    if wanted.expires_within_days is not None:
+        statement = statement.where(_expires_within(wanted.expires_within_days))
+    if wanted.is_renewal is not None:
+        statement = statement.where((row.renewal_of_id.is_not(None)) == wanted.is_renewal)
     return await paged(work, statement, [Order(row.created_at, descending=True), Order(row.id, descending=True)], page)
 
 
@@ -89,13 +103,27 @@ async def progress_of(work: Work, enrolment_ids: Sequence[UUID]) -> dict[UUID, l
     return found
 
 
+def _expires_within(days: int) -> ColumnElement[bool]:
+    if not 0 <= days <= MOST_DAYS:
+        raise InvalidInput(
+            f"expiresWithinDays is {days}; it must be 0 to {MOST_DAYS}.", path=["filter", "expiresWithinDays"]
+        )
+    row, now = ProgrammeEnrolment, func.evalium_now()
+    return and_(row.expires_at > now, row.expires_at <= now + timedelta(days=days))
+
+
 def _shown_as(wanted: EnrolmentState) -> ColumnElement[bool]:
     row = ProgrammeEnrolment
     if wanted in (EnrolmentState.COMPLETED, EnrolmentState.CANCELLED):
         return row.status == wanted.value
+    is_over = and_(row.expires_at.is_not(None), row.expires_at <= func.evalium_now())
     goes_on = and_(row.status == EnrolmentStatus.IN_PROGRESS, row.failed_count == 0)
     is_late = and_(row.due_at.is_not(None), row.due_at <= func.evalium_now())
     match wanted:
+        case EnrolmentState.CERTIFIED:
+            return and_(row.status == EnrolmentStatus.CERTIFIED, ~is_over)
+        case EnrolmentState.EXPIRED:
+            return and_(row.status == EnrolmentStatus.CERTIFIED, is_over)
         case EnrolmentState.FAILED:
             return and_(row.status == EnrolmentStatus.IN_PROGRESS, row.failed_count > 0)
         case EnrolmentState.OVERDUE:

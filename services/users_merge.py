@@ -45,6 +45,7 @@ MOVED = (
     "review_tasks",
     "room_seats",
     "programme_enrolments",
+    "certificates",
 )
 """Tables whose references to the duplicate go over to the kept person."""
 

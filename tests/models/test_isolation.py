@@ -7,8 +7,18 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import Boolean, CheckConstraint, DateTime, ForeignKeyConstraint, Integer, Numeric, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models import Base
 from server.addresses import DatabaseAddress
@@ -66,6 +76,10 @@ def value_for(  # noqa: C901, PLR0911, PLR0912 - one line for each kind of colum
             return datetime(2026, 1, 1, tzinfo=UTC)
         case JSONB():
             return json.dumps([])
+        case ARRAY():
+            return []
+        case LargeBinary():
+            return b"content"
         case Text():
             return f"{column.name} {uuid4()}"
     raise AssertionError(column)

@@ -196,7 +196,7 @@ async def test_a_pass_meets_it_and_completes_what_is_mandatory_once(licence: Lic
     submission = await licence.hand_in(enrolment, right=True)
     await asyncio.gather(*(licence.follow(enrolment) for _ in range(4)))
     row = await licence.row(enrolment)
-    assert (row.status, row.met_count) == ("completed", 1)
+    assert (row.status, row.met_count) == ("certified", 1)
     first, second = await licence.progress(enrolment)
     assert (first.row.state, first.row.submission_id, second.row.state) == ("met", submission, "pending")
     told = Activity.subject_id == enrolment
@@ -254,8 +254,8 @@ async def test_a_correction_is_carried_through_by_the_policy_both_ways(licence: 
         await licence.follow(enrolment)
     row, (one,) = await licence.row(enrolment), await licence.progress(enrolment)
     expected = {
-        RemediationPolicy.HOLD: ("met", Hold.HELD, "completed", 1),
-        RemediationPolicy.KEEP: ("met", None, "completed", 1),
+        RemediationPolicy.HOLD: ("met", Hold.HELD, "certified", 1),
+        RemediationPolicy.KEEP: ("met", None, "certified", 1),
         RemediationPolicy.REVOKE_AND_REISSUE: ("pending", None, "in_progress", 2),
     }
     assert (one.row.state, one.row.hold, row.status, len(one.attempts)) == expected[policy]
@@ -263,7 +263,7 @@ async def test_a_correction_is_carried_through_by_the_policy_both_ways(licence: 
     await licence.score(submission, 100)
     await licence.follow(enrolment)
     row, (one,) = await licence.row(enrolment), await licence.progress(enrolment)
-    assert (one.row.state, one.row.hold, row.status, row.held_count) == ("met", None, "completed", 0)
+    assert (one.row.state, one.row.hold, row.status, row.held_count) == ("met", None, "certified", 0)
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -283,7 +283,7 @@ async def test_a_person_decides_what_is_held(licence: Licence, *, keep: bool):
     await decide()
     await licence.follow(enrolment)
     row, (one,) = await licence.row(enrolment), await licence.progress(enrolment)
-    kept, withdrawn = ("met", Hold.KEPT, "completed", 1), ("pending", None, "in_progress", 2)
+    kept, withdrawn = ("met", Hold.KEPT, "certified", 1), ("pending", None, "in_progress", 2)
     assert (one.row.state, one.row.hold, row.status, len(one.attempts)) == (kept if keep else withdrawn)
     with pytest.raises(StateDrift):
         await decide()
@@ -322,7 +322,9 @@ async def test_each_enrolment_is_shown_as_exactly_one_state(licence: Licence):
         S.IN_PROGRESS: [going],
         S.OVERDUE: [],
         S.FAILED: [failed],
-        S.COMPLETED: [done],
+        S.COMPLETED: [],
+        S.CERTIFIED: [done],
+        S.EXPIRED: [],
         S.CANCELLED: [gone],
     }
     assert await shown(licence, S.OVERDUE, office=late) == [going]

@@ -161,7 +161,7 @@ def asked_for(world: "World", **more: Any) -> dict[str, Any]:
 
 
 PROGRAMMES: dict[str, tuple[str, Build]] = {
-    "ProgrammeCreate": ("manager", lambda _w: {"name": name(), "rules": {"dueDays": 120}}),
+    "ProgrammeCreate": ("manager", lambda _w: {"name": name(), "rules": {"validityMonths": 120}}),
     "ProgrammeUpdate": ("manager", lambda w: {"id": w.programmes.draft, "name": name(), "rules": {"dueDays": 30}}),
     "ProgrammeRequirementAdd": ("manager", lambda w: asked_for(w) | {"programmeId": w.programmes.draft}),
     "ProgrammeRequirementUpdate": ("manager", lambda w: asked_for(w, attempts=3) | {"id": w.programmes.requirement}),
@@ -185,6 +185,9 @@ PROGRAMMES: dict[str, tuple[str, Build]] = {
             "reason": "The board met.",
         },
     ),
+    "CertificateReissue": ("manager", lambda w: {"id": w.programmes.to_reissue, "reason": "Another name."}),
+    "CertificateRevoke": ("manager", lambda w: {"id": w.programmes.certificate, "reason": "Somebody else sat it."}),
+    "CertificateSettingsUpdate": ("admin", lambda _w: {"holderShown": "FULL", "reason": "The board decided."}),
     "ProgrammeArchive": ("manager", lambda w: {"id": w.programmes.to_archive, "reason": "Replaced."}),
 }
 

@@ -260,6 +260,8 @@ class Programmed:
     to_cancel: str
     held: str
     held_requirement: str
+    certificate: str
+    to_reissue: str
 
 
 async def make_programmes(live: Live, evaluation: str) -> Programmed:
@@ -272,6 +274,8 @@ async def make_programmes(live: Live, evaluation: str) -> Programmed:
     version = (await programmes.publish(live, published))["id"]
     (to_cancel,) = await programmes.enrol(live, published)
     held, held_requirement = await programmes.hold(live)
+    licence = await programmes.published(live)
+    certified = [await programmes.certify(live, licence) for _ in range(2)]
     return Programmed(
         draft,
         requirement,
@@ -284,6 +288,7 @@ async def make_programmes(live: Live, evaluation: str) -> Programmed:
         to_cancel,
         held,
         held_requirement,
+        *[one["certificate"]["id"] for one in certified],
     )
 
 

@@ -80,12 +80,16 @@ async def sit(live: Live, enrolment: str, place: int, right: int | None = None) 
     return sitting.token
 
 
-async def hold(live: Live, programme: str | None = None) -> tuple[str, str]:
-    """Let a correction call into question what somebody met; returns the enrolment and the requirement."""
-    (enrolment,) = await enrol(live, programme or await published(live))
+async def certify(live: Live, programme: str) -> dict[str, Any]:
+    """Enrol somebody in a programme of one paper, and let them pass it; returns the enrolment."""
+    (enrolment,) = await enrol(live, programme)
     await sit(live, enrolment, 0, right=4)
-    seen = await until(live, enrolment, lambda one: one["state"] == "COMPLETED")
-    met = seen["progress"][0]["submission"]["id"]
+    return await until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+
+
+async def correct(live: Live, seen: dict[str, Any], place: int = 0) -> str:
+    """Take a question out of the submission that meets a requirement, which makes it too low; returns the batch."""
+    met = seen["progress"][place]["submission"]["id"]
     submission = (await live.ask("Submission", {"id": met}, role="admin"))["submission"]
     right = next(item for item in submission["items"] if Decimal(item["score"]["points"]) > 0)
     given = {
@@ -93,6 +97,14 @@ async def hold(live: Live, programme: str | None = None) -> tuple[str, str]:
         "lines": [{"questionVersionId": right["questionVersion"]["id"], "change": {"void": "EXCLUDE"}}],
         "reason": "It was unclear.",
     }
-    await live.do("CorrectionApply", given, role="manager")
+    return (await live.do("CorrectionApply", given, role="manager"))["batch"]["id"]
+
+
+async def hold(live: Live, programme: str | None = None) -> tuple[str, str]:
+    """Let a correction call into question what somebody met; returns the enrolment and the requirement."""
+    (enrolment,) = await enrol(live, programme or await published(live))
+    await sit(live, enrolment, 0, right=4)
+    seen = await until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+    await correct(live, seen)
     seen = await until(live, enrolment, lambda one: one["heldCount"] == 1)
     return enrolment, seen["progress"][0]["requirement"]["id"]

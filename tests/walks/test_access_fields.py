@@ -26,9 +26,13 @@ ELSEWHERE = {
     ("Session", "room"),
     ("CorrectionChange", "submission"),
     ("ItemStatistics", "questionVersion"),
+    ("Certificate", "replaces"),
+    ("Certificate", "renews"),
+    ("ProgrammeEnrolment", "renewalOf"),
 }
 """What no way from a global id leads to: events are read by streams alone, and tried there; the session here has been
-handed in, and is in no room; a preview is of what is not yet and statistics are of many, and both are tried in walks of their own."""
+handed in, and is in no room; a preview is of what is not yet and statistics are of many, and both are tried in walks of their own; so are
+renewals, and a certificate that replaces another."""
 
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "AssignmentLockdown": ("Assignment", ("lockdown",)),
@@ -74,6 +78,7 @@ async def ids(live: Live) -> dict[str, str]:
         "Invitation": data["assignment"]["invitations"]["nodes"][0]["id"],
         "OrgUnit": world.people.unit,
         "Override": world.limits.override,
+        "Certificate": world.programmes.certificate,
         "Programme": world.programmes.published,
         "ProgrammeEnrolment": world.programmes.held,
         "ProgrammeVersion": world.programmes.version,

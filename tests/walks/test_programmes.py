@@ -16,7 +16,7 @@ async def problem(live: Live, name: str, given: dict[str, Any], role: str = "man
 
 async def test_a_programme_is_written_published_and_compared(live: Live):
     evaluation = await programmes.evaluation(live)
-    programme = await programmes.begin(live, dueDays=90)
+    programme = await programmes.begin(live, validityMonths=120, dueDays=90, expiryAnchor="DUE")
     refused = await problem(live, "ProgrammePublish", {"id": programme})
     assert (refused["code"], refused["message"]) == ("INVALID_INPUT", "There is no mandatory requirement.")
     for name in ("Theory", "Practice", "Report"):
@@ -35,7 +35,7 @@ async def test_a_programme_is_written_published_and_compared(live: Live):
     await live.do("ProgrammeRequirementUpdate", {"id": second, "requirement": changed}, role="manager")
     await live.do("ProgrammeRequirementRemove", {"id": third}, role="manager")
     await programmes.ask_for(live, programme, evaluation, name="Interview", isMandatory=False)
-    rules = {"id": programme, "name": "General", "rules": {"dueDays": 60}, "expectedVersion": draft["version"]}
+    rules = {"id": programme, "name": "General", "rules": {"validityMonths": 60}, "expectedVersion": draft["version"]}
     assert (await problem(live, "ProgrammeUpdate", rules))["code"] == "STATE_DRIFT"
     await live.do("ProgrammeUpdate", rules | {"expectedVersion": None}, role="manager")
 
@@ -79,8 +79,8 @@ async def test_what_is_no_programme(live: Live):
     programme = await programmes.begin(live)
     name = (await live.ask("Programme", {"id": programme}, role="admin"))["programme"]["name"]
     assert (await problem(live, "ProgrammeCreate", {"name": name}))["code"] == "ALREADY_EXISTS"
-    due = {"name": "N", "rules": {"dueDays": 0}}
-    assert (await problem(live, "ProgrammeCreate", due))["path"][-1] == "dueDays"
+    due = {"name": "N", "rules": {"expiryAnchor": "DUE"}}
+    assert (await problem(live, "ProgrammeCreate", due))["path"][-1] == "expiryAnchor"
     for wrong in ({"minPercent": "80.001"}, {"minPercent": "101"}, {"attempts": 0}, {"coolingOffDays": -1}):
         given = {"name": "R", "evaluationId": evaluation, **wrong}
         refused = await problem(live, "ProgrammeRequirementAdd", {"programmeId": programme, "requirement": given})
@@ -108,7 +108,7 @@ async def test_people_are_enrolled_and_followed_however_a_score_comes_about(live
     wanted = {"filter": {"programmeId": programme}}
     (task,) = (await live.ask("ReviewTasks", wanted, role="assessor"))["reviewTasks"]["nodes"]
     await essays.mark(live, await live.token("assessor"), task["id"], "all", "8")
-    seen = await programmes.until(live, enrolment, lambda one: one["state"] == "COMPLETED")
+    seen = await programmes.until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
     assert (seen["completionPercent"], [one["state"] for one in seen["progress"]]) == ("100.00", ["MET", "MET"])
 
     mine = {"filter": {"userId": seen["user"]["id"]}}
@@ -122,7 +122,7 @@ async def test_a_correction_holds_what_it_calls_into_question_until_a_person_dec
     programme = await programmes.published(live)
     enrolment, requirement = await programmes.hold(live, programme)
     seen = await programmes.shown(live, enrolment)
-    assert (seen["state"], seen["progress"][0]["state"], seen["progress"][0]["hold"]) == ("COMPLETED", "MET", "HELD")
+    assert (seen["state"], seen["progress"][0]["state"], seen["progress"][0]["hold"]) == ("CERTIFIED", "MET", "HELD")
     wanted = {"filter": {"programmeId": programme, "isHeld": True}}
     assert (await live.ask("ProgrammeEnrolments", wanted, role="auditor"))["programmeEnrolments"]["totalCount"] == 1
     decision = {
