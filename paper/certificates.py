@@ -13,9 +13,11 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import segno
 import typst
@@ -31,6 +33,13 @@ _AFTER_HEADER: Final = 33
 """Length of what begins every PNG: the signature of 8 bytes and the chunk IHDR of 25."""
 
 
+class Form(StrEnum):
+    """As what a certificate is printed."""
+
+    PDF = "pdf"
+    PNG = "png"
+
+
 class UnprintableError(Exception):
     """A text has characters that no font at hand can show; `text` are the first of them."""
 
@@ -41,7 +50,10 @@ class UnprintableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """What stands on a certificate. `badge` is a square PNG; without `valid_through` it does not expire."""
+    """What stands on a certificate. `badge` is a square PNG; without `valid_through` it does not expire.
+
+    One that `is_over` says so beside its last day.
+    """
 
     holder: str
     programme: str
@@ -51,6 +63,7 @@ class Sheet:
     number: str
     address: str
     badge: bytes | None = None
+    is_over: bool = False
 
 
 def pdf(sheet: Sheet, fonts: Path | None = None) -> bytes:
@@ -74,7 +87,7 @@ def baked(picture: bytes, credential: str) -> bytes:
 
 def fingerprint(sheet: Sheet, *more: str) -> str:
     """Return what changes whenever the bytes of a sheet may: a hash of the data, the template and its program."""
-    whole = repr((sorted(_inputs(sheet).items()), more, _template(), typst.__version__, PIXELS_PER_INCH))
+    whole = repr((sorted(_inputs(sheet).items()), more, _template(), version("typst"), PIXELS_PER_INCH))
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -88,13 +101,16 @@ def code(address: str) -> str:
 def _compiled(sheet: Sheet, fonts: Path | None, **how: Any) -> bytes:
     issued = datetime.combine(sheet.issued_on, time(), UTC)
     try:
-        return typst.compile(
-            TEMPLATE,
-            font_paths=_fonts(fonts),
-            ignore_system_fonts=True,
-            sys_inputs=_inputs(sheet),
-            timestamp=issued,
-            **how,
+        return cast(
+            "bytes",
+            typst.compile(
+                TEMPLATE,
+                font_paths=_fonts(fonts),
+                ignore_system_fonts=True,
+                sys_inputs=_inputs(sheet),
+                timestamp=issued,
+                **how,
+            ),
         )
     except typst.TypstError as error:
         missing = _MISSING.search(error.message)
@@ -110,6 +126,8 @@ def _inputs(sheet: Sheet) -> dict[str, str]:
     found |= {"issued": sheet.issued_on.isoformat(), "address": sheet.address, "code": code(sheet.address)}
     if sheet.valid_through is not None:
         found["valid-through"] = sheet.valid_through.isoformat()
+    if sheet.is_over:
+        found["over"] = "yes"
     if sheet.badge is not None:
         found["badge"] = _framed(sheet.badge)
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from paper import certificates
-from paper.certificates import Sheet
+from paper.certificates import Form, Sheet
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +21,10 @@ class Press:
     def __init__(self, fonts: Path | None = None, at_once: int | None = None) -> None:
         self._fonts = fonts
         self._threads = ThreadPoolExecutor(at_once or max(1, (os.cpu_count() or 1) // 2), "press")
+
+    async def printed(self, form: Form, sheet: Sheet, credential: str | None = None) -> bytes:
+        """Print a sheet as what is wanted; a credential goes into the picture alone. Raises `UnprintableError`."""
+        return await (self.pdf(sheet) if form is Form.PDF else self.png(sheet, credential))
 
     async def pdf(self, sheet: Sheet) -> bytes:
         """Print a sheet as PDF. Raises `UnprintableError`."""

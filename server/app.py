@@ -14,11 +14,13 @@ from starlette.types import ASGIApp
 from jobs import schedule
 from jobs.handling import Tools
 from jobs.worker import Worker
+from paper.press import Press
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
 from server import (
     assignments_monitor,
+    certificates_paper,
     evidence,
     health,
     invitations,
@@ -80,6 +82,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         operations=frozenset(one.name for one in documents.operations),
         storage=storing.storage(settings),
         upload_limits=storing.limits(settings),
+        press=Press(settings.fonts),
     )
 
     async def authenticate(token: str | None) -> Viewer:
@@ -136,6 +139,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += lockdown.routes(house, operations, authenticate)
     routes += uploads.routes(make_context, authenticate)
     routes += evidence.routes(operations, make_context, authenticate)
+    routes += certificates_paper.routes(make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

@@ -413,3 +413,23 @@ class FileLost(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The file is recorded, and its bytes cannot be found.")
+
+
+class CertificateRevoked(Refusal):
+    """A certificate that was revoked is not printed any more."""
+
+    code = "CERTIFICATE_REVOKED"
+    hint = "Take the certificate that has its place, if there is one; staff see why it was revoked."
+
+    def __init__(self, certificate_id: object) -> None:
+        super().__init__(f"The certificate '{certificate_id}' was revoked, so it is not printed any more.")
+
+
+class Unprintable(Refusal):
+    """A certificate says something in characters that no font of the installation has."""
+
+    code = "UNPRINTABLE"
+    hint = "Have whoever runs the installation put a font that has them where EVALIUM_FONTS leads."
+
+    def __init__(self, characters: str) -> None:
+        super().__init__(f"No font has '{characters}', so the certificate cannot be printed.")

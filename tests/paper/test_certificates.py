@@ -25,7 +25,7 @@ SHEET = Sheet(
 LITERAL = [
     '#panic("x")',
     "*a* $x$ \\ // @b _c_ `d` <e> [f] #let",
-    "-- ... --- 1/2 \"q\" it's",
+    '-- ... --- 1/2 "q" it\'s',
     "Женя Ёлкина",
     "Γιώργος Παπαδόπουλος",
     "Nguyễn Thị Hồng Ánh",
@@ -136,3 +136,10 @@ async def test_the_picture_carries_the_credential_where_readers_of_open_badges_l
 def test_the_code_leads_to_the_address():
     assert certificates.code("https://a.example/1") != certificates.code("https://a.example/2")
     assert certificates.code("https://a.example/1").startswith("<svg")
+
+
+def test_one_that_is_over_says_so_and_gives_other_bytes():
+    over = replace(SHEET, is_over=True)
+    assert "EXPIRED" in text(over)
+    assert "EXPIRED" not in text(SHEET)
+    assert certificates.fingerprint(over) != certificates.fingerprint(SHEET)
