@@ -15,8 +15,8 @@ SIDE: Final = 400
 MOST_BYTES: Final = 180_000
 """The largest file that is taken: as base64, with the rest of the request, it stays below 256 KiB."""
 
-MOST_PIXELS: Final = 16_000_000
-FORMATS: Final = ("PNG", "JPEG", "WEBP")
+LEAST_SIDE: Final = 128
+MOST_SIDE: Final = 2_000
 
 
 class NotABadgeError(Exception):
@@ -26,31 +26,30 @@ class NotABadgeError(Exception):
 def drawn(file: bytes) -> bytes:
     """Return the image as a PNG of 400 by 400 pixels: fitted in whole, and transparent where it is not square.
 
-    Raises `NotABadgeError` for what is no PNG, JPEG or WebP, broken, animated, above 16 million pixels, or too large.
+    Raises `NotABadgeError` for what is no PNG, broken, animated, too large a file, or a side of too few or many pixels.
     """
     if len(file) > MOST_BYTES:
         raise NotABadgeError(f"The image has {len(file)} bytes; at most {MOST_BYTES} are taken.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is looked at below
-            with Image.open(io.BytesIO(file), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(file), formats=["PNG"]) as image:
                 _check(image)
                 image.load()
                 whole = ImageOps.exif_transpose(image).convert("RGBA")
     except UnidentifiedImageError as error:
-        raise NotABadgeError("The image is neither PNG, nor JPEG, nor WebP.") from error
+        raise NotABadgeError("The image is not a PNG.") from error
     except Image.DecompressionBombError as error:
-        raise NotABadgeError(f"The image has more than {MOST_PIXELS} pixels.") from error
+        raise NotABadgeError(f"The image has more than {MOST_SIDE} pixels a side.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise NotABadgeError("The image is broken.") from error
     return _encoded(whole)
 
 
 def _check(image: Image.Image) -> None:
-    if image.width * image.height > MOST_PIXELS:
-        raise NotABadgeError(
-            f"The image has {image.width} by {image.height} pixels; at most {MOST_PIXELS} pixels are taken."
-        )
+    if not (min(image.size) >= LEAST_SIDE and max(image.size) <= MOST_SIDE):
+        said = f"The image has {image.width} by {image.height} pixels; each side must have"
+        raise NotABadgeError(f"{said} {LEAST_SIDE} to {MOST_SIDE}.")
     if getattr(image, "n_frames", 1) != 1:
         raise NotABadgeError("The image is animated.")
 

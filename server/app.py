@@ -20,6 +20,7 @@ from resolvers.context import Context, House
 from schema.root import schema
 from server import (
     assignments_monitor,
+    badges,
     certificates_paper,
     evidence,
     health,
@@ -139,6 +140,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += lockdown.routes(house, operations, authenticate)
     routes += uploads.routes(make_context, authenticate)
     routes += evidence.routes(operations, make_context, authenticate)
+    routes += badges.routes(house)
     routes += certificates_paper.routes(make_context, authenticate)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())

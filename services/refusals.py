@@ -425,6 +425,13 @@ class CertificateRevoked(Refusal):
         super().__init__(f"The certificate '{certificate_id}' was revoked, so it is not printed any more.")
 
 
+class ImageRefused(Refusal):
+    """The file is no image that can become a badge."""
+
+    code = "IMAGE_REFUSED"
+    hint = "Send a PNG of at most 180000 bytes, 128 to 2000 pixels a side, that is not animated."
+
+
 class Unprintable(Refusal):
     """A certificate says something in characters that no font of the installation has."""
 
