@@ -22,6 +22,7 @@ from server import (
     assignments_monitor,
     badges,
     certificates_paper,
+    certificates_verify,
     evidence,
     health,
     invitations,
@@ -142,6 +143,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += evidence.routes(operations, make_context, authenticate)
     routes += badges.routes(house)
     routes += certificates_paper.routes(make_context, authenticate)
+    routes += certificates_verify.routes(make_context)
     routes += ledger.routes(house, make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):

@@ -31,6 +31,15 @@ button { background: var(--act); border: 0; border-radius: 8px; color: var(--on-
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 a { color: var(--act); }
 .note { font-size: 0.9rem; margin: 1.25rem 0 0; }
+.state { align-items: center; border-radius: 10px; display: flex; gap: 0.75rem; margin: 0 0 1.5rem;
+  padding: 0.9rem 1rem; }
+.state svg { flex: none; }
+.good { background: light-dark(#e3f4e8, #12301d); color: light-dark(#14532d, #a7f0bd); }
+.over { background: light-dark(#fbf0d5, #37290a); color: light-dark(#6b3f06, #fbdd8f); }
+.bad { background: light-dark(#fbe6e4, #3c1514); color: light-dark(#8f1713, #ffbab4); }
+.facts { display: grid; gap: 0.9rem; margin: 0; }
+dt { color: light-dark(#5a5a72, #b0b0c4); font-size: 0.875rem; }
+dd { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere; }
 """
 
 STYLE_SOURCE: Final = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -109,6 +109,15 @@ class NotFound(Refusal):
         super().__init__(f"No {kind} with id '{value}' is visible to you.", path=path)
 
 
+class UnknownCertificate(NotFound):
+    """A token belongs to no certificate; told of one that can be none in the same words."""
+
+    hint = "Compare the address with the one on the certificate: small and capital letters count."
+
+    def __init__(self) -> None:
+        Refusal.__init__(self, "No certificate has this address.")
+
+
 class InvalidInput(Refusal):
     """A value of the input breaks a rule of the domain; `path` names it."""
 
