@@ -22,9 +22,14 @@ _STATES: Final = {
     CertificateState.EXPIRED: ("over", "This certificate has expired"),
     CertificateState.REVOKED: ("bad", "This certificate was revoked"),
 }
+_THROUGH: Final = {
+    CertificateState.ACTIVE: "Valid through",
+    CertificateState.EXPIRED: "Was valid through",
+    CertificateState.REVOKED: "Was to be valid through",
+}
 _NOTES: Final = {
     CertificateState.ACTIVE: "Compare this with the certificate that you were shown. What counts is what stands here.",
-    CertificateState.EXPIRED: "It was valid through the day above, and is not valid any more.",
+    CertificateState.EXPIRED: "It is not valid any more. Ask whoever showed it to you whether there is a newer one.",
     CertificateState.REVOKED: "It is not valid any more, whatever a copy of it says.",
 }
 
@@ -37,10 +42,10 @@ def verified_page(found: Verified) -> str:
         ("Issued by", escape(found.issuer)),
         ("Issued to", "The issuer shows no names" if found.holder is None else f"<bdi>{escape(found.holder)}</bdi>"),
         ("Issued on", _day(found.issued_on)),
-        ("Valid through", "No end" if found.valid_through is None else _day(found.valid_through)),
     ]
     if found.revoked_on is not None:
         facts.append(("Revoked on", _day(found.revoked_on)))
+    facts.append((_THROUGH[found.state], "No end" if found.valid_through is None else _day(found.valid_through)))
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     body = f'{_headed(kind, said)}<dl class="facts">{rows}</dl><p class="note">{_NOTES[found.state]}</p>'
     return document(said, body)

@@ -15,7 +15,7 @@ body { background: var(--ground); color: var(--ink); font: 1rem/1.55 system-ui, 
 main { background: var(--card); border-radius: 14px; margin: 8vh auto 2rem; max-width: 27rem; padding: 2rem 1.75rem;
   box-shadow: 0 1px 3px rgb(0 0 0 / 15%); }
 .mark { display: block; height: 40px; margin: 0 0 1.25rem; width: 40px; }
-h1 { font-size: 1.45rem; line-height: 1.25; margin: 0 0 0.75rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.45rem; line-height: 1.25; margin: 0 0 0.75rem; overflow-wrap: anywhere; text-wrap: balance; }
 p { margin: 0 0 1rem; }
 label, legend { display: block; font-weight: 600; margin: 0 0 0.35rem; padding: 0; }
 fieldset { border: 0; margin: 0 0 1.25rem; padding: 0; }

@@ -1,10 +1,11 @@
-"""The verification page in a real Chromium: every state, telephone and desktop, light and dark, with and without axe.
+"""The verification page in a real Chromium: every state, telephone and desktop, light and dark, with axe and without a script.
 
 With EVALIUM_SCREENSHOTS, pictures of it are left in that folder.
 """
 
 import os
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
+from server.certificates_pages import verified_page
+from services.certificates_rules import CertificateState
+from services.certificates_verify import Verified
 from tests.factories import attempts
 from tests.walks import certificates, programmes
 from tests.walks.conftest import Live
@@ -42,7 +46,7 @@ async def addresses(live: Live) -> dict[str, str]:
     return {"active": found["a"], "expired": found["a"], "revoked": found["r"], "unknown": nowhere, "busy": nowhere}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     found = next((path for path in CHROMIUM if path.exists()), None)
     if found is None:
@@ -65,6 +69,7 @@ async def opened(live: Live, page: Page, state: str, address: str) -> None:
 async def findings(page: Page) -> Any:
     """What axe finds with all of its rules; it is a script, which the page itself lets nobody run."""
     found = await Axe().run(page)
+    assert "color-contrast" in {one["id"] for one in found.response["passes"]}, "it has looked"
     return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]]
 
 
@@ -91,6 +96,7 @@ async def test_it_is_readable_by_everybody_everywhere(
     if folder := os.environ.get("EVALIUM_SCREENSHOTS"):
         await page.screenshot(path=Path(folder) / f"{state}-{width}-{scheme}.png", full_page=True)
     assert await findings(page) == []
+    await context.close()
 
 
 async def test_it_is_whole_without_a_script_and_asks_no_other_house(
@@ -111,3 +117,13 @@ async def test_it_is_whole_without_a_script_and_asks_no_other_house(
     assert all(url.startswith(live.base) for url in asked)
     ground = await page.locator("h1").evaluate("one => getComputedStyle(one).backgroundColor")
     assert ground != "rgba(0, 0, 0, 0)", "the style is let in by the policy"
+
+
+async def test_names_as_long_as_they_may_be_stay_on_a_telephone(chromium: Browser):
+    page = await (await chromium.new_context(viewport={"width": 360, "height": 740})).new_page()
+    day = date(2026, 11, 26)
+    for sign in ("W", "\u738b", "wi "):
+        long = (sign * 200)[:200]
+        await page.set_content(verified_page(Verified(long, long, long, day, None, None, CertificateState.ACTIVE)))
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), sign
+        assert await page.get_by_text("No end").is_visible()
