@@ -11,7 +11,7 @@ import re
 import struct
 import unicodedata
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import cache
@@ -86,8 +86,9 @@ def baked(picture: bytes, credential: str) -> bytes:
 
 
 def fingerprint(sheet: Sheet, *more: str) -> str:
-    """Return what changes whenever the bytes of a sheet may: a hash of the data, the template and its program."""
-    whole = repr((sorted(_inputs(sheet).items()), more, _template(), version("typst"), PIXELS_PER_INCH))
+    """Return what changes whenever the bytes of a sheet may: a hash of the data, the template and the programs."""
+    badge = None if sheet.badge is None else hashlib.sha256(sheet.badge).hexdigest()
+    whole = repr((replace(sheet, badge=None), badge, more, _made_by()))
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -148,5 +149,5 @@ def _fonts(folder: Path | None) -> typst.Fonts:
 
 
 @cache
-def _template() -> str:
-    return TEMPLATE.read_text("utf-8")
+def _made_by() -> tuple[str, ...]:
+    return TEMPLATE.read_text("utf-8"), version("typst"), version("segno"), f"{PIXELS_PER_INCH}"
