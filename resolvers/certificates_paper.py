@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from models.capabilities import Capability
 from models.certificates import Certificate
 from paper.certificates import Form, UnprintableError, fingerprint
+from resolvers import certificates
 from resolvers.access import signed_in
 from resolvers.context import Context
-from services import certificates_paper, certificates_read
-from services.refusals import NotFound, Unprintable
+from services import certificates_paper
+from services.refusals import Unprintable
 from services.viewer import Viewer
 
 
@@ -28,7 +28,7 @@ async def printed(context: Context, certificate_id: UUID, form: Form, known: str
     `known` are the tags of what the reader has; that is not printed again. Refuses one that was revoked, and one with
     characters that no font has.
     """
-    await require_shown(context, certificate_id)
+    await certificates.require_shown(context, certificate_id)
     house = context.house
     async with house.office.snapshot(Viewer.system(context.tenant_id, name="certificates.paper")) as work:
         sheet = await certificates_paper.sheet(work, house.site, certificate_id)
@@ -41,25 +41,7 @@ async def printed(context: Context, certificate_id: UUID, form: Form, known: str
         raise Unprintable(error.text) from error
 
 
-async def require_shown(context: Context, certificate_id: UUID) -> None:
-    """Refuse a certificate that is neither the viewer's own nor of an org unit whose programmes they see."""
-    if not await _is_own(context, certificate_id):
-        await context.require(Capability.PROGRAMMES_READ)
-        if certificate_id not in await context.read(certificates_read.by_ids, [certificate_id]):
-            raise NotFound("Certificate", certificate_id)
-
-
 def address(context: Context, row: Certificate, form: Form) -> str:
     """Return where a certificate that the viewer may see is downloaded in a form."""
     name = "pdf" if form is Form.PDF else "badge.png"
     return f"{context.house.site}/api/v1/certificates/{row.id}/{name}"
-
-
-async def _is_own(context: Context, certificate_id: UUID) -> bool:
-    """Tell whether the certificate is the viewer's own, whichever of their org units the token is for."""
-    viewer = context.viewer
-    if viewer.user_id is None:
-        return False
-    async with context.house.office.snapshot(viewer.everywhere()) as work:
-        row = (await certificates_read.by_ids(work, [certificate_id])).get(certificate_id)
-    return row is not None and row.user_id == viewer.user_id

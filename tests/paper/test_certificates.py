@@ -22,6 +22,7 @@ SHEET = Sheet(
     number="0199a2b4-7c1e-7d00-9a55-2c1f6f0e8d11",
     address="https://evalium.example.org/certificates/" + "Ab1_" * 10 + "xyz",
 )
+FONTS = Path("/usr/share/fonts/truetype/dejavu")
 LITERAL = [
     '#panic("x")',
     "*a* $x$ \\ // @b _c_ `d` <e> [f] #let",
@@ -143,3 +144,12 @@ def test_one_that_is_over_says_so_and_gives_other_bytes():
     assert "EXPIRED" in text(over)
     assert "EXPIRED" not in text(SHEET)
     assert certificates.fingerprint(over) != certificates.fingerprint(SHEET)
+
+
+@pytest.mark.skipif(not FONTS.is_dir(), reason="this machine has no DejaVu")
+def test_a_folder_of_fonts_makes_further_scripts_printable():
+    theirs = replace(SHEET, holder="\u140a\u14c4\u1483")
+    with pytest.raises(UnprintableError):
+        certificates.pdf(theirs)
+    (page,) = reader(certificates.pdf(theirs, FONTS)).pages
+    assert theirs.holder in page.extract_text()
