@@ -52,6 +52,7 @@ class Capability(StrEnum):
     EVIDENCE_RECORD = "evidence.record"
     EVIDENCE_DECIDE = "evidence.decide"
     STATISTICS_READ = "statistics.read"
+    CREDENTIALS_MANAGE = "credentials.manage"
 
 
 DESCRIPTIONS: dict[Capability, str] = {
@@ -100,5 +101,6 @@ DESCRIPTIONS: dict[Capability, str] = {
     Capability.EVIDENCE_RECORD: "Upload files to submissions, record them as evidence, and amend what was recorded.",
     Capability.EVIDENCE_DECIDE: "Approve, reject and void evidence, and have its files verified.",
     Capability.STATISTICS_READ: "See how questions and markers measure: difficulty, discrimination, severity.",
+    Capability.CREDENTIALS_MANAGE: "See the keys that sign credentials of certificates, and rotate them.",
     Capability.SCHEDULES_MANAGE: "Plan what is issued again and again, and pause, skip or run it.",
 }

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, Index, Integer, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,13 @@ class RevokeCause(StrEnum):
     DECISION = "decision"
     REISSUED = "reissued"
     CORRECTED = "corrected"
+
+
+class NoticeKind(StrEnum):
+    """What a holder is told by mail of a certificate."""
+
+    ISSUED = "issued"
+    ENDING = "ending"
 
 
 class HolderShown(StrEnum):
@@ -84,6 +91,9 @@ class Certificate(Resource, Base):
         index("ix_certificates_user", "user_id", "issued_at", "id"),
         index("ix_certificates_enrolment", "enrolment_id"),
         index("ix_certificates_renewal", "renewal_opens_at", where="revoked_at is null and expires_at is not null"),
+        index("ix_certificates_issued", "issued_at"),
+        index("ix_certificates_expires", "expires_at", where="revoked_at is null and expires_at is not null"),
+        index("ix_certificates_renews", "renews_id", where="renews_id is not null"),
         index("ix_certificates_revoked", "revoked_at", where="revoked_at is not null"),
         Index(
             "uq_certificates_counting",
@@ -118,6 +128,24 @@ class Certificate(Resource, Base):
     revoked_by: Mapped[UUID | None]
     revoke_cause: Mapped[str | None]
     revoke_reason: Mapped[str | None]
+
+
+class CertificateNotice(Resource, Timed, Base):
+    """That a holder was told something of a certificate; `days` before its end, 0 for the issue. Never changed."""
+
+    __tablename__ = "certificate_notices"
+    __table_args__ = (
+        primary(),
+        refer_within("certificate_id", "certificates"),
+        unique("certificate_id", "kind", "days"),
+        CheckConstraint(among("kind", NoticeKind), "kind"),
+        CheckConstraint("days >= 0", "days"),
+        {"info": CERTIFIED},
+    )
+
+    certificate_id: Mapped[UUID]
+    kind: Mapped[str]
+    days: Mapped[int] = mapped_column(Integer)
 
 
 class CertificateSettings(TenantOwned, Base):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from models.certificates import Certificate
 from paper.certificates import Form, UnprintableError, fingerprint
-from resolvers import certificates
+from resolvers import certificates, open_badges
 from resolvers.access import signed_in
 from resolvers.context import Context
 from services import certificates_paper
@@ -25,18 +25,19 @@ class Printed:
 async def printed(context: Context, certificate_id: UUID, form: Form, known: str) -> Printed:
     """Print a certificate: the own one from wherever it is, others of the own org unit.
 
-    `known` are the tags of what the reader has; that is not printed again. Refuses one that was revoked, and one with
-    characters that no font has.
+    The picture carries the credential. `known` are the tags of what the reader has; that is not printed again. Refuses
+    one that was revoked, and one with characters that no font has.
     """
     await certificates.require_shown(context, certificate_id)
     house = context.house
     async with house.office.snapshot(Viewer.system(context.tenant_id, name="certificates.paper")) as work:
         sheet = await certificates_paper.sheet(work, house.site, certificate_id)
-    tag = fingerprint(sheet, form.value)
+    credential = await open_badges.credential(context, certificate_id) if form is Form.PNG else None
+    tag = fingerprint(sheet, form.value, credential or "")
     if tag in known:
         return Printed(tag, None)
     try:
-        return Printed(tag, await house.press.printed(form, sheet))
+        return Printed(tag, await house.press.printed(form, sheet, credential))
     except UnprintableError as error:
         raise Unprintable(error.text) from error
 

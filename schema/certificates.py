@@ -9,7 +9,7 @@ import strawberry
 from models.certificates import Certificate as CertificateRow
 from models.certificates import HolderShown, RevokeCause
 from paper.certificates import Form
-from resolvers import certificates, certificates_paper, identity, programmes
+from resolvers import certificates, certificates_paper, identity, open_badges, programmes
 from resolvers import programmes_enrolments as enrolments
 from schema.access import Info, ask, says, told
 from schema.connections import After, Before, Connection, First, Last, connect
@@ -90,6 +90,13 @@ class Certificate(Node):
     def png_url(self, info: Info) -> str:
         """Show where the picture is."""
         return certificates_paper.address(info.context, self.row, Form.PNG)
+
+    @strawberry.field(
+        description="Where its Open Badges credential is downloaded, with the same token: a file anybody can check."
+    )
+    def credential_url(self, info: Info) -> str:
+        """Show where the credential is."""
+        return open_badges.address(info.context, self.row)
 
     @strawberry.field(description="Whose it is.")
     async def user(self, info: Info) -> User | None:

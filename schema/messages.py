@@ -32,6 +32,8 @@ class MailTemplateKey(StrEnum):
     INVITATION = "invitation"
     WELCOME = "welcome"
     REMINDER = "reminder"
+    CERTIFICATE = "certificate"
+    CERTIFICATE_ENDING = "certificate_ending"
 
 
 closed_set(
@@ -43,6 +45,8 @@ closed_set(
         MailTemplateKey.INVITATION: "An invitation to an assessment.",
         MailTemplateKey.WELCOME: "The first mail to somebody who was added to the staff.",
         MailTemplateKey.REMINDER: "A reminder before an assessment opens, or before it closes.",
+        MailTemplateKey.CERTIFICATE: "What a holder is told when a certificate was issued.",
+        MailTemplateKey.CERTIFICATE_ENDING: "A reminder that a certificate is about to end.",
     },
 )
 closed_set(

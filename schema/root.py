@@ -20,6 +20,7 @@ from schema.certificates_acts import CertificatesMutation
 from schema.cohorts import CohortsQuery
 from schema.corrections import CorrectionsQuery
 from schema.corrections_acts import CorrectionsMutation
+from schema.credential_keys import CredentialKeysMutation, CredentialKeysQuery
 from schema.errors import EvaliumSchema
 from schema.evidence import EvidenceQuery
 from schema.evidence_acts import EvidenceMutation
@@ -118,6 +119,7 @@ Query = merge_types(
         JobsQuery,
         SignInsQuery,
         ServiceTokensQuery,
+        CredentialKeysQuery,
         ActivityQuery,
     ),
 )
@@ -161,6 +163,7 @@ Mutation = merge_types(
         JobsMutation,
         SignInsMutation,
         ServiceTokensMutation,
+        CredentialKeysMutation,
         ActivityMutation,
     ),
 )

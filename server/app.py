@@ -26,10 +26,12 @@ from server import (
     evidence,
     health,
     invitations,
+    issuers,
     ledger,
     lockdown,
     mailing,
     metrics,
+    open_badges,
     outbox_pages,
     public_links,
     rest,
@@ -145,6 +147,8 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += certificates_paper.routes(make_context, authenticate)
     routes += certificates_verify.routes(make_context)
     routes += ledger.routes(house, make_context, authenticate)
+    routes += issuers.routes(house)
+    routes += open_badges.routes(make_context, authenticate)
     routes += metrics.routes(settings.metrics_token, metrics_folder())
     if mailing.shows_outbox(settings):
         routes += outbox_pages.routes(mailing.outbox(settings))

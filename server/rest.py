@@ -48,6 +48,7 @@ STATUS: Final[Mapping[str, int]] = {
     "LIMIT_EXCEEDED": 400,
     "RATE_LIMITED": 429,
     "INTERNAL": 500,
+    "CREDENTIAL_KEY_LOST": 503,
     "UNAVAILABLE": 503,
 }
 UNPROCESSABLE: Final = 422

@@ -17,7 +17,7 @@ from models.identity import Tenant, User
 from models.programmes import ExpiryAnchor, ProgrammeVersion
 from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment
 from models.sign_ins import BearerKind
-from services import bearers, certificates_rules, programmes_enrol, words
+from services import bearers, certificates_notices, certificates_rules, programmes_enrol, words
 from services.certificates_rules import Term, Validity
 from services.idempotency import Answer
 from services.refusals import NotFound, StateDrift
@@ -159,6 +159,7 @@ async def _issue(
     enrolment.status = EnrolmentStatus.CERTIFIED
     enrolment.certified_at, enrolment.expires_at = now, row.expires_at
     await work.session.flush()
+    await certificates_notices.issued(work)
     told = {
         "enrolment": str(enrolment.id),
         "user_id": str(enrolment.user_id),

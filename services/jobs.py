@@ -20,15 +20,24 @@ from realtime import topics
 from services.work import Work
 
 NAMES: Final = frozenset(
-    {"assignments.invite_joined", "evidence.verify", "messages.deliver", "programmes.follow", "sign_ins.mail"}
+    {
+        "assignments.invite_joined",
+        "certificates.tell",
+        "evidence.verify",
+        "messages.deliver",
+        "programmes.follow",
+        "sign_ins.mail",
+    }
 )
 """Every job that a service may ask for; the `jobs` floor has a handler for each, which a test compares."""
 
 TICKED: Final = frozenset(
     {
         "assignments.remind",
+        "certificates.tell",
         "idempotency.prune",
         "messages.wipe",
+        "programmes.renew",
         "programmes.retake",
         "queue.prune",
         "sign_ins.prune",

@@ -142,6 +142,8 @@ def sample(kind: Kind) -> dict[str, str]:
         "closes_at": "8 March 2030, 18:00 (UTC)",
         "time_limit": "45 minutes",
         "invited_by": "Grace Example",
+        "programme_name": "Working safely at height",
+        "valid_through": "2027-11-26",
     }
     return {name: told[name] for name in kind.variables}
 

@@ -6,6 +6,12 @@ from typing import Final
 
 _PERSON = {"person_name": "The recipient's name.", "tenant_name": "The organisation that writes."}
 
+_CERTIFICATE = {
+    "programme_name": "What the programme is called.",
+    "valid_through": "The certificate's last day, such as '2027-11-26'; empty when it counts for ever.",
+    "link": "Where anybody may check the certificate.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -67,6 +73,8 @@ KINDS: Final[Mapping[str, Kind]] = {
             },
             {"candidate_name": "person_name", "start_link": "link"},
         ),
+        Kind("certificate", "A certificate was issued", _PERSON | _CERTIFICATE, {}),
+        Kind("certificate_ending", "A certificate is about to end", _PERSON | _CERTIFICATE, {}),
         Kind(
             "welcome",
             "Welcome to new staff",

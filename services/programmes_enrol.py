@@ -5,6 +5,7 @@ enrolment, so that a retry after any loss finds all of it or nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +41,14 @@ MOST_ISSUED: Final = 5_000
 SUBJECT: Final = "programme_enrolment"
 
 
+@dataclass(frozen=True, slots=True)
+class Renews:
+    """An enrolment that is renewed, and when its certificate ends."""
+
+    enrolment_id: UUID
+    due_at: datetime
+
+
 async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link: Link | None) -> Answer:
     """Enrol people and the members of groups by the newest version, and issue all that it asks for at once.
 
@@ -64,7 +73,7 @@ async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link
             path=["recipients"],
             hint="Send several requests.",
         )
-    made = await _enrol(work, programme, version, asked, new, link)
+    made = await make(work, programme, version, asked, new, link)
     return {
         "programme": str(programme_id),
         "rows": [_answered(one, row, made, known) for one, row in zip(given, rows, strict=True)],
@@ -115,15 +124,19 @@ def _ids(people: Sequence[Resolved]) -> list[UUID]:
     return [one.user_id for one in people if one.user_id is not None]
 
 
-async def _enrol(
+async def make(
     work: Work,
     programme: Programme,
     version: ProgrammeVersion,
     asked: Sequence[ProgrammeRequirement],
     people: Sequence[Resolved],
     link: Link | None,
+    renews: Renews | None = None,
 ) -> dict[UUID, UUID]:
-    """Write enrolments and progress, and issue the first attempts; return the enrolment of each person."""
+    """Write enrolments and progress, and issue the first attempts; return the enrolment of each person.
+
+    The programme is held, and nobody of them is enrolled in it.
+    """
     now = await work.now()
     made = {user_id: uuid7() for user_id in _ids(people)}
     common = {
@@ -131,7 +144,8 @@ async def _enrol(
         "programme_id": programme.id,
         "version_id": version.id,
         "created_at": now,
-        "due_at": _due(version, now),
+        "due_at": _due(version, now) if renews is None else renews.due_at,
+        "renewal_of_id": None if renews is None else renews.enrolment_id,
         "mandatory_count": sum(one.is_mandatory for one in asked),
         "enrolled_by": work.viewer.user_id,
     }
@@ -166,6 +180,8 @@ async def _enrol(
     await setwise.insert(work, ProgrammeProgress, progress)
     await programmes_issue.issue(work, due, link)
     told = {"programme_id": str(programme.id), "number": version.number}
+    if renews is not None:
+        told |= {"renewal_of": str(renews.enrolment_id)}
     told_each = [Told((SUBJECT, one), told | {"user_id": str(user_id)}) for user_id, one in made.items()]
     await setwise.record(work, "programme_enrolment.created", told_each)
     return made

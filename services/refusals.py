@@ -449,3 +449,13 @@ class Unprintable(Refusal):
 
     def __init__(self, characters: str) -> None:
         super().__init__(f"No font has '{characters}', so the certificate cannot be printed.")
+
+
+class CredentialKeyLost(Refusal):
+    """The key that signs the tenant's credentials cannot be opened: it was sealed with another signing key."""
+
+    code = "CREDENTIAL_KEY_LOST"
+    hint = "Have a Tenant Admin rotate the tenant's credential key; what was signed before stays valid."
+
+    def __init__(self, thumbprint: str) -> None:
+        super().__init__(f"The credential key '{thumbprint}' cannot be opened, so nothing can be signed with it.")

@@ -1,4 +1,4 @@
-"""Keeps a secret in the database for as long as a job needs it: sealed with a key that the database never sees."""
+"""Keeps a secret in the database, for as long as a job or a signature needs it: sealed with a key kept elsewhere."""
 
 import secrets
 from uuid import UUID

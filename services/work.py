@@ -111,9 +111,9 @@ class Work:
 
     @property
     def vault(self) -> Vault:
-        """What seals a secret for a job; an office that was opened without a key has none."""
+        """What seals a secret for its row; an office that was opened without a key has none."""
         if self._vault is None:
-            raise RuntimeError("This office was opened without a vault, so it cannot keep secrets for jobs.")
+            raise RuntimeError("This office was opened without a vault, so it cannot keep secrets.")
         return self._vault
 
     async def now(self) -> datetime:

@@ -99,6 +99,8 @@ def row_for(table, tenant: UUID, unit: UUID, session: UUID) -> dict[str, object]
         row["disconnected_after_seconds"] = 30
     if table.name == "programme_progress":
         row |= {"state": "met", "submission_id": uuid4(), "completed_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    if table.name == "credential_keys":
+        row |= {"retired_at": datetime(2026, 1, 1, tzinfo=UTC), "retire_reason": "retired"}
     if table.name == "incident_sessions":
         row |= {"override_id": uuid4(), "seconds": 1}
     return row

@@ -364,6 +364,7 @@ MUTATIONS: dict[str, tuple[str, Build]] = {
         lambda w: {"name": "Results", "capabilities": ["submissions.read"], "expiresAt": w.expires_at},
     ),
     "ServiceTokenRevoke": ("integrator", lambda w: {"id": w.service_token, "reason": "Not needed any more."}),
+    "CredentialKeyRotate": ("admin", lambda _w: {"reason": "Each spring."}),
     "ActivityCheckpointCreate": ("auditor", lambda _w: {}),
     "ActivityExport": ("auditor", lambda _w: {"filter": {"act": "role."}, "most": 50}),
     **PEOPLE,

@@ -398,6 +398,7 @@ async def _signers(live: Live) -> tuple[Person, str, list[dict[str, Any]], str, 
     expires_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     given = {"name": "To be revoked", "capabilities": ["questions.read"], "expiresAt": expires_at}
     made = await live.do("ServiceTokenCreate", given, role="integrator")
+    await live.do("CredentialKeyRotate", {"reason": "To have one."}, role="admin")
     return person, link, payloads, made["serviceToken"]["id"], expires_at
 
 

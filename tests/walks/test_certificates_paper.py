@@ -55,6 +55,9 @@ async def test_the_picture_is_a_png(live: Live, certificate: dict[str, Any]):
     assert f'filename="certificate-{certificate["uuid"]}.png"' in answer.headers["content-disposition"]
     shown = Image.open(io.BytesIO(answer.content))
     assert (shown.format, shown.size) == ("PNG", (1684, 1191))
+    shown.load()
+    credential = await get(live, certificate["credentialUrl"], await live.token("viewer"))
+    assert shown.text == {"openbadgecredential": credential.text}
 
 
 @pytest.mark.parametrize("door", DOORS)

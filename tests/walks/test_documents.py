@@ -128,6 +128,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Cohorts": ("auditor", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),
     "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
+    "CredentialKeys": ("admin", lambda _w: {"first": 5}),
 }
 """Document, who asks, and with which variables."""
 

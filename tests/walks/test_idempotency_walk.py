@@ -141,6 +141,7 @@ OTHER: dict[str, Change | None] = {
             "AccommodationUpdate",
             "AccommodationRemove",
             "PolicyDefaultsUpdate",
+            "CredentialKeyRotate",
             "AttentionRulesUpdate",
             "ReviewSecondOpinionAsk",
             "FindingResolve",

@@ -93,6 +93,11 @@ NESTED = {
         """query ($n: Int!) { serviceTokens(first: $n) { totalCount nodes { id name lastUsedAt
             orgUnit { name } createdBy { displayName email } } } }""",
     ),
+    "credential keys to people": (
+        "admin",
+        """query ($n: Int!) { credentialKeys(first: $n) { totalCount nodes { id url madeBy { displayName }
+            retiredBy { email } } } }""",
+    ),
     "people to what they belong to": (
         "admin",
         """query ($n: Int!) { users(first: $n, filter: {search: "aa crowd"}) { totalCount nodes { id status mergedInto { id }
@@ -224,6 +229,7 @@ async def crowd(live: Live) -> dict[int, str]:
     for number in range(MANY):
         given = {"name": f"T{number}", "capabilities": ["questions.read"], "expiresAt": ends}
         await live.do("ServiceTokenCreate", given, role="integrator")
+        await live.do("CredentialKeyRotate", {"reason": f"The {number}th."}, role="admin")
     entries = [entry for n in range(2) for entry in story.pool(f"x{n}")]
     await live.do("QuestionPoolImport", {"entries": entries, "publish": True}, role="author")
     await belong(live)
