@@ -23,6 +23,7 @@ from services.certificates_read import Filter
 from services.certificates_rules import CertificateState
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
+from services.refusals import NotFound
 from services.work import Work
 
 Shown = Certificate | None
@@ -38,6 +39,14 @@ async def certificate(context: Context, certificate_id: UUID | None) -> Shown:
 async def certificates_page(context: Context, wanted: Filter, page: PageRequest) -> Page[Certificate]:
     """List certificates of the viewer's org unit."""
     return await context.read(certificates_read.listed, wanted, page)
+
+
+async def require_shown(context: Context, certificate_id: UUID) -> None:
+    """Refuse a certificate that is neither the viewer's own nor of an org unit whose programmes they see."""
+    if not await _is_own(context, certificate_id):
+        await context.require(Capability.PROGRAMMES_READ)
+        if certificate_id not in await context.read(certificates_read.by_ids, [certificate_id]):
+            raise NotFound("Certificate", certificate_id)
 
 
 async def newest_of(context: Context, enrolment_id: UUID) -> Shown:
@@ -96,3 +105,13 @@ async def _done(
 ) -> Shown:
     answer = await context.write(name, key, given, act)
     return await context.loaders.of(loaders.by_id).load(UUID(answer["certificate"]))
+
+
+async def _is_own(context: Context, certificate_id: UUID) -> bool:
+    """Tell whether the certificate is the viewer's own, whichever of their org units the token is for."""
+    viewer = context.viewer
+    if viewer.user_id is None:
+        return False
+    async with context.house.office.snapshot(viewer.everywhere()) as work:
+        row = (await certificates_read.by_ids(work, [certificate_id])).get(certificate_id)
+    return row is not None and row.user_id == viewer.user_id

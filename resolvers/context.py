@@ -10,6 +10,7 @@ from uuid import UUID
 
 from dataloaders.registry import Loaders
 from models.capabilities import Capability
+from paper.press import Press
 from realtime.hub import Hub
 from resolvers.rights import Rights
 from resolvers.sources import Sources
@@ -52,6 +53,7 @@ class House:
     operations: frozenset[str] = frozenset()
     storage: Storage | None = None
     upload_limits: UploadLimits = field(default_factory=UploadLimits)
+    press: Press = field(default_factory=Press)
     rights: Rights = field(init=False)
     sources: Sources = field(init=False)
     session_writes: SessionWrites = field(init=False)

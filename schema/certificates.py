@@ -8,7 +8,8 @@ import strawberry
 
 from models.certificates import Certificate as CertificateRow
 from models.certificates import HolderShown, RevokeCause
-from resolvers import certificates, identity, open_badges, programmes
+from paper.certificates import Form
+from resolvers import certificates, certificates_paper, identity, open_badges, programmes
 from resolvers import programmes_enrolments as enrolments
 from schema.access import Info, ask, says, told
 from schema.connections import After, Before, Connection, First, Last, connect
@@ -103,6 +104,16 @@ class Certificate(Node):
     def verification_url(self, info: Info) -> str:
         """Show the address."""
         return certificates.address(info.context, self.row)
+
+    @strawberry.field(description="Where it is downloaded as PDF, with the same token; a revoked one is refused.")
+    def pdf_url(self, info: Info) -> str:
+        """Show where the paper is."""
+        return certificates_paper.address(info.context, self.row, Form.PDF)
+
+    @strawberry.field(description="Where it is downloaded as PNG, with the same token; a revoked one is refused.")
+    def png_url(self, info: Info) -> str:
+        """Show where the picture is."""
+        return certificates_paper.address(info.context, self.row, Form.PNG)
 
     @strawberry.field(
         description="Where its Open Badges credential is downloaded, with the same token: a file anybody can check."

@@ -16,7 +16,7 @@ from models.programmes import (
 from models.programmes import Programme as ProgrammeRow
 from models.programmes import ProgrammeRequirement as RequirementRow
 from models.programmes import ProgrammeVersion as VersionRow
-from resolvers import authoring, identity, programmes
+from resolvers import authoring, identity, programmes, programmes_badge
 from schema.access import Info, ask, says, told
 from schema.authoring_evaluations import Evaluation
 from schema.connections import After, Before, Connection, First, Last, connect
@@ -156,6 +156,11 @@ class ProgrammeVersion(Node):
     rules: ProgrammeRules = told("What holds for it as a whole.")
     published_at: datetime = told("When it was published.")
 
+    @strawberry.field(description="Where anybody may see its badge, as PNG; null without one.")
+    def badge_url(self, info: Info) -> str | None:
+        """Show where the badge is."""
+        return programmes_badge.address(info.context, self.row)
+
     @strawberry.field(description="What it asks for, in order.")
     async def requirements(self, info: Info) -> list[ProgrammeRequirement]:
         """Show the requirements."""
@@ -203,6 +208,11 @@ class Programme(Node):
     created_at: datetime = told("When it was begun.")
     changed_at: datetime = told("When it was changed last.")
     version: int = told("Counts the changes of the draft, for `expectedVersion`.")
+
+    @strawberry.field(description="Where anybody may see its badge, as PNG; null without one.")
+    def badge_url(self, info: Info) -> str | None:
+        """Show where the badge is."""
+        return programmes_badge.address(info.context, self.row)
 
     @strawberry.field(description="What the draft asks for, in order.")
     async def draft_requirements(self, info: Info) -> list[ProgrammeRequirement]:
@@ -254,7 +264,7 @@ class ProgrammeChange:
     requirement_id: strawberry.ID | None = told("Which requirement; null for what is said of the whole.")
     name: str = told("Name of the requirement, or of the programme.")
     field: str | None = told("Which field, by its name here; null for a requirement that came or went.")
-    before: str | None = told("What it said; for an evaluation its UUID.")
+    before: str | None = told("What it said; for an evaluation and a badge the UUID.")
     after: str | None = told("What it says.")
 
     @classmethod

@@ -44,6 +44,7 @@ from schema.policy_defaults import PolicyMutation, PolicyQuery
 from schema.problems import CASES
 from schema.programmes import ProgrammesQuery
 from schema.programmes_acts import ProgrammesMutation
+from schema.programmes_badge import ProgrammesBadgeMutation
 from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
 from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
 from schema.public_links import PublicLinksMutation
@@ -137,6 +138,7 @@ Mutation = merge_types(
         AssignmentsTemplatesMutation,
         SchedulesMutation,
         ProgrammesMutation,
+        ProgrammesBadgeMutation,
         ProgrammeEnrolmentsMutation,
         CertificatesMutation,
         OverridesMutation,

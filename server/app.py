@@ -14,11 +14,15 @@ from starlette.types import ASGIApp
 from jobs import schedule
 from jobs.handling import Tools
 from jobs.worker import Worker
+from paper.press import Press
 from realtime.hub import Hub
 from resolvers.context import Context, House
 from schema.root import schema
 from server import (
     assignments_monitor,
+    badges,
+    certificates_paper,
+    certificates_verify,
     evidence,
     health,
     invitations,
@@ -82,6 +86,7 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
         operations=frozenset(one.name for one in documents.operations),
         storage=storing.storage(settings),
         upload_limits=storing.limits(settings),
+        press=Press(settings.fonts),
     )
 
     async def authenticate(token: str | None) -> Viewer:
@@ -138,6 +143,9 @@ def build(settings: Settings, address: DatabaseAddress, live: LiveConnections | 
     routes += lockdown.routes(house, operations, authenticate)
     routes += uploads.routes(make_context, authenticate)
     routes += evidence.routes(operations, make_context, authenticate)
+    routes += badges.routes(house)
+    routes += certificates_paper.routes(make_context, authenticate)
+    routes += certificates_verify.routes(make_context)
     routes += ledger.routes(house, make_context, authenticate)
     routes += issuers.routes(house)
     routes += open_badges.routes(make_context, authenticate)

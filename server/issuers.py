@@ -56,7 +56,6 @@ def routes(house: House) -> list[Route]:
         "/keys/{name}": _key,
         "/revocations": _revocations,
         "/achievements/{name}": _achievement,
-        "/badges/{name}": _badge,
     }
     return [Route(f"{ISSUERS}/{{tenant}}{path}", _door(house, read), methods=["GET"]) for path, read in doors.items()]
 
@@ -88,12 +87,6 @@ async def _achievement(work: Work, issuer: Issuer, name: str) -> Document | None
     if found is None:
         return None
     return Document.of({"@context": [open_badges.CONTEXT[1]], **open_badges.achievement(issuer, found)}, _DAY)
-
-
-async def _badge(work: Work, _issuer: Issuer, name: str) -> Document | None:
-    badge_id = _as_written(name)
-    content = None if badge_id is None else await certificates_credential.badge(work, badge_id)
-    return None if content is None else Document(content, "image/png", _DAY)
 
 
 def _door(house: House, read: Read) -> Callable[[Request], Any]:

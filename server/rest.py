@@ -40,6 +40,7 @@ STATUS: Final[Mapping[str, int]] = {
     "SIGN_IN_ELSEWHERE": 409,
     "ORG_UNIT_REQUIRED": 409,
     "OUT_OF_SCOPE": 403,
+    "CERTIFICATE_REVOKED": 410,
     "FILE_LOST": 410,
     "FILE_TOO_LARGE": 413,
     "MEDIA_TYPE_REFUSED": 415,

@@ -251,6 +251,14 @@ class Settings(BaseSettings):
         validation_alias="EVALIUM_UPLOAD_HOURS",
         description="Hours after which an upload that was not finished, or not used, is removed.",
     )
+    fonts: Annotated[Path | None, AfterValidator(_absolute_if_any)] = Field(
+        default=None,
+        validation_alias="EVALIUM_FONTS",
+        description=(
+            "Directory with fonts (TTF, OTF) for certificates, for names in scripts that those of ours do not have, "
+            "such as Chinese. Ours have Latin, Greek, Cyrillic, Hebrew and Arabic."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         validation_alias="EVALIUM_LOG_LEVEL",

@@ -15,7 +15,7 @@ body { background: var(--ground); color: var(--ink); font: 1rem/1.55 system-ui, 
 main { background: var(--card); border-radius: 14px; margin: 8vh auto 2rem; max-width: 27rem; padding: 2rem 1.75rem;
   box-shadow: 0 1px 3px rgb(0 0 0 / 15%); }
 .mark { display: block; height: 40px; margin: 0 0 1.25rem; width: 40px; }
-h1 { font-size: 1.45rem; line-height: 1.25; margin: 0 0 0.75rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.45rem; line-height: 1.25; margin: 0 0 0.75rem; overflow-wrap: anywhere; text-wrap: balance; }
 p { margin: 0 0 1rem; }
 label, legend { display: block; font-weight: 600; margin: 0 0 0.35rem; padding: 0; }
 fieldset { border: 0; margin: 0 0 1.25rem; padding: 0; }
@@ -31,6 +31,15 @@ button { background: var(--act); border: 0; border-radius: 8px; color: var(--on-
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 a { color: var(--act); }
 .note { font-size: 0.9rem; margin: 1.25rem 0 0; }
+.state { align-items: center; border-radius: 10px; display: flex; gap: 0.75rem; margin: 0 0 1.5rem;
+  padding: 0.9rem 1rem; }
+.state svg { flex: none; }
+.good { background: light-dark(#e3f4e8, #12301d); color: light-dark(#14532d, #a7f0bd); }
+.over { background: light-dark(#fbf0d5, #37290a); color: light-dark(#6b3f06, #fbdd8f); }
+.bad { background: light-dark(#fbe6e4, #3c1514); color: light-dark(#8f1713, #ffbab4); }
+.facts { display: grid; gap: 0.9rem; margin: 0; }
+dt { color: light-dark(#5a5a72, #b0b0c4); font-size: 0.875rem; }
+dd { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere; }
 """
 
 STYLE_SOURCE: Final = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -12,7 +12,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from sqlalchemy import exists, select
 
-from models.certificates import BadgeImage, Certificate, HolderShown
+from models.certificates import Certificate, HolderShown
 from models.identity import User
 from models.programmes import ProgrammeRequirement, ProgrammeVersion
 from services import certificates_settings, credential_keys, identity, open_badges
@@ -52,14 +52,6 @@ async def achievement(work: Work, version_id: UUID) -> Achievement | None:
     wanted = select(ProgrammeVersion).where(ProgrammeVersion.id == version_id, certified)
     version = (await work.session.scalars(wanted)).one_or_none()
     return None if version is None else await _achieved(work, version)
-
-
-async def badge(work: Work, badge_id: UUID) -> bytes | None:
-    """Return the image of a badge, as PNG; None for one of no version that anybody was certified by."""
-    certified = exists().where(
-        Certificate.version_id == ProgrammeVersion.id, ProgrammeVersion.badge_id == BadgeImage.id
-    )
-    return await work.session.scalar(select(BadgeImage.content).where(BadgeImage.id == badge_id, certified))
 
 
 async def revoked(work: Work) -> Sequence[UUID]:

@@ -27,6 +27,7 @@ MEDIA_TYPE: Final = "text/plain"
 """Of a signed credential as a web resource (Open Badges 3.0, section 5.2)."""
 
 ISSUERS: Final = "/api/v1/issuers"
+BADGES: Final = "/api/v1/badges"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Issuer:
 
     def image(self, badge_id: UUID) -> str:
         """Where the image of a badge is."""
-        return f"{self.url}/badges/{badge_id}"
+        return badge_address(self.site, self.tenant_id, badge_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,11 @@ class Secrets:
 
     def _derived(self, purpose: str, certificate_id: UUID) -> bytes:
         return hmac.digest(self.key, purpose.encode() + certificate_id.bytes, "sha256")[:16]
+
+
+def badge_address(site: str, tenant_id: UUID, badge_id: UUID) -> str:
+    """Return where the image of a badge is, for anybody."""
+    return f"{site}{BADGES}/{tenant_id}/{badge_id}.png"
 
 
 def credential_id(certificate_id: UUID) -> str:

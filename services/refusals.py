@@ -109,6 +109,15 @@ class NotFound(Refusal):
         super().__init__(f"No {kind} with id '{value}' is visible to you.", path=path)
 
 
+class UnknownCertificate(NotFound):
+    """A token belongs to no certificate; told of one that can be none in the same words."""
+
+    hint = "Compare the address with the one on the certificate: small and capital letters count."
+
+    def __init__(self) -> None:
+        Refusal.__init__(self, "No certificate has this address.")
+
+
 class InvalidInput(Refusal):
     """A value of the input breaks a rule of the domain; `path` names it."""
 
@@ -413,6 +422,33 @@ class FileLost(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The file is recorded, and its bytes cannot be found.")
+
+
+class CertificateRevoked(Refusal):
+    """A certificate that was revoked is not printed any more."""
+
+    code = "CERTIFICATE_REVOKED"
+    hint = "Take the certificate that has its place, if there is one; staff see why it was revoked."
+
+    def __init__(self, certificate_id: object) -> None:
+        super().__init__(f"The certificate '{certificate_id}' was revoked, so it is not printed any more.")
+
+
+class ImageRefused(Refusal):
+    """The file is no image that can become a badge."""
+
+    code = "IMAGE_REFUSED"
+    hint = "Send a PNG of at most 180000 bytes, 128 to 2000 pixels a side, that is not animated."
+
+
+class Unprintable(Refusal):
+    """A certificate says something in characters that no font of the installation has."""
+
+    code = "UNPRINTABLE"
+    hint = "Have whoever runs the installation put a font that has them where EVALIUM_FONTS leads."
+
+    def __init__(self, characters: str) -> None:
+        super().__init__(f"No font has '{characters}', so the certificate cannot be printed.")
 
 
 class CredentialKeyLost(Refusal):

@@ -15,6 +15,7 @@ FLOORS = [
     "dataloaders",
     "services",
     "mail",
+    "paper",
     "storage",
     "realtime",
     "models",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from tests.factories import pictures
 from tests.walks import files, story
 from tests.walks.conftest import Live
 from tests.walks.made import EVENT, World, name, planned, question_given
@@ -170,6 +171,8 @@ PROGRAMMES: dict[str, tuple[str, Build]] = {
         lambda w: {"programmeId": w.programmes.to_reorder, "requirementIds": w.programmes.other_order},
     ),
     "ProgrammeRequirementRemove": ("manager", lambda w: {"id": w.programmes.to_remove}),
+    "ProgrammeBadgeSet": ("manager", lambda w: {"programmeId": w.programmes.draft, "image": pictures.sent()}),
+    "ProgrammeBadgeClear": ("manager", lambda w: {"programmeId": w.programmes.draft}),
     "ProgrammePublish": ("manager", lambda w: {"id": w.programmes.draft}),
     "ProgrammeEnrol": (
         "manager",

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from models import Base
+from tests.factories import pictures
 from tests.walks import made, reach
 from tests.walks.acts import MUTATIONS, bearer
 from tests.walks.conftest import Live, document, key
@@ -70,6 +71,8 @@ OTHER: dict[str, Change | None] = {
     "EvidenceVerify": None,
     "ProgrammeCreate": lambda given: given | {"description": "Another."},
     "ProgrammeUpdate": lambda given: given | {"description": "Another."},
+    "ProgrammeBadgeSet": lambda given: given | {"image": pictures.sent("blue")},
+    "ProgrammeBadgeClear": lambda given: given | {"expectedVersion": 1000},
     "ProgrammePublish": lambda given: given | {"expectedVersion": 1000},
     "ProgrammeRequirementAdd": lambda given: given | {"requirement": given["requirement"] | {"name": "Another"}},
     "ProgrammeRequirementUpdate": lambda given: given | {"requirement": given["requirement"] | {"name": "Another"}},
