@@ -43,6 +43,7 @@ from schema.programmes import ProgrammesQuery
 from schema.programmes_acts import ProgrammesMutation
 from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
 from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
+from schema.programmes_stream import ProgrammesStreamQuery, ProgrammesStreamSubscription
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.results import ResultsMutation
@@ -92,6 +93,7 @@ Query = merge_types(
         SchedulesQuery,
         ProgrammesQuery,
         ProgrammeEnrolmentsQuery,
+        ProgrammesStreamQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -166,6 +168,7 @@ Subscription = merge_types(
         RoomsSubscription,
         LiveSessionsSubscription,
         ReviewsStreamSubscription,
+        ProgrammesStreamSubscription,
     ),
 )
 

@@ -74,6 +74,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Programmes": ("viewer", lambda _w: {}),
     "ProgrammeEnrolment": ("auditor", lambda w: {"id": w.programmes.held}),
     "ProgrammeEnrolments": ("viewer", lambda w: {"filter": {"programmeId": w.programmes.published}}),
+    "ProgrammeEvents": ("auditor", lambda w: {"programmeId": w.programmes.published}),
     "ProgrammeDiff": ("auditor", lambda w: {"id": w.programmes.published, "before": 0}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
@@ -131,6 +132,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
 STREAMS: dict[str, tuple[str, Build]] = {
     "LiveSessionStream": ("proctor", lambda w: {"scope": {"assignmentId": w.assignment}}),
     "ReviewStream": ("assessor", lambda _w: {}),
+    "ProgrammeStream": ("auditor", lambda w: {"programmeId": w.programmes.published}),
     "RoomStream": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
@@ -192,10 +194,11 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
         "AssignmentStream": "AssignmentEvents",
         "RoomStream": "RoomEvents",
         "ReviewStream": "ReviewEvents",
+        "ProgrammeStream": "ProgrammeEvents",
         "LiveSessionStream": "LiveSessionEvents",
     }.get(name, "SessionEvents")
     of_it = build(world) or ({} if name == "ReviewStream" else {"sessionId": world.busy.session_id})
-    reader = await live.token("assessor" if name == "ReviewStream" else "proctor")
+    reader = await live.token({"ReviewStream": "assessor", "ProgrammeStream": "auditor"}.get(name, "proctor"))
     (page,) = (await live.ask(listed, of_it | {"first": 1}, token=reader)).values()
     async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
         frame = await anext(frames)
