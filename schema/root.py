@@ -29,6 +29,7 @@ from schema.jobs import JobsMutation, JobsQuery
 from schema.live_sessions import LiveSessionsQuery, LiveSessionsSubscription
 from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
+from schema.mine import MineQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
@@ -112,6 +113,7 @@ Query = merge_types(
         StatisticsQuery,
         StreamsQuery,
         MySessionQuery,
+        MineQuery,
         MessagesQuery,
         JobsQuery,
         SignInsQuery,

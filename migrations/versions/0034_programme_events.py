@@ -1,4 +1,4 @@
-"""The stream of a programme: what happened to its enrolments, in commit order.
+"""The stream of a programme: what happened to its enrolments, in commit order; and what is addressed to a person.
 
 Revision ID: 0034
 Revises: 0032
@@ -39,10 +39,12 @@ def upgrade() -> None:
     create_programme_events()
     isolate("programme_events", "org_unit", "staff_only", allow="select, insert")
     append_only("programme_events")
+    op.create_index("ix_assignment_targets_user", "assignment_targets", ["tenant_id", "user_id", "assignment_id"])
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_index("ix_assignment_targets_user", "assignment_targets")
     op.drop_table("programme_events")
 
 

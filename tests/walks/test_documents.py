@@ -125,6 +125,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "AttentionRules": ("proctor", lambda _w: {}),
     "Cohorts": ("auditor", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),
+    "MyProgrammes": ("signed in", lambda _w: {}),
+    "MyAssignments": ("signed in", lambda _w: {}),
     "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
 }
 """Document, who asks, and with which variables."""
