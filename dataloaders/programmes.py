@@ -31,6 +31,12 @@ async def drafts_of(work: Work, programme_ids: list[UUID]) -> list[list[Programm
     return [found[one] for one in programme_ids]
 
 
+async def requirement(work: Work, ids: list[UUID]) -> list[ProgrammeRequirement | None]:
+    """Return the requirements of versions with these ids, in order; None where there is none to be seen."""
+    found = await programmes.requirements_by_ids(work, ids)
+    return [found.get(one) for one in ids]
+
+
 async def requirements_of(work: Work, version_ids: list[UUID]) -> list[list[ProgrammeRequirement]]:
     """Return the requirements of each version, in order."""
     found = await programmes.requirements_of(work, version_ids)

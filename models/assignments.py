@@ -107,6 +107,7 @@ class AssignmentTarget(Resource, Base):
         refer_within("assignment_id", "assignments"),
         refer("user_id", "users"),
         unique("assignment_id", "user_id"),
+        index("ix_assignment_targets_user", "user_id", "assignment_id"),
         CheckConstraint(among("kind", TargetKind), "kind"),
         {"info": ISSUED},
     )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Integer, text
@@ -14,6 +15,7 @@ from models.base import (
     Timed,
     among,
     index,
+    position,
     primary,
     refer,
     refer_within,
@@ -49,6 +51,26 @@ class Hold(StrEnum):
 
     HELD = "held"
     KEPT = "kept"
+
+
+class ProgrammeEventKind(StrEnum):
+    """What happened to an enrolment, or to one requirement of it."""
+
+    ENROLLED = "enrolled"
+    ATTEMPT_HANDED_IN = "attempt_handed_in"
+    ATTEMPT_SCHEDULED = "attempt_scheduled"
+    ATTEMPT_ISSUED = "attempt_issued"
+    REQUIREMENT_MET = "requirement_met"
+    REQUIREMENT_FAILED = "requirement_failed"
+    REQUIREMENT_HELD = "requirement_held"
+    REQUIREMENT_KEPT = "requirement_kept"
+    REQUIREMENT_REOPENED = "requirement_reopened"
+    COMPLETED = "completed"
+    CERTIFIED = "certified"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    REOPENED = "reopened"
+    TRANSFERRED = "transferred"
+    CANCELLED = "cancelled"
 
 
 class ProgrammeEnrolment(Resource, Timed, Base):
@@ -163,3 +185,28 @@ class ProgrammeAttempt(Resource, Timed, Base):
     progress_id: Mapped[UUID]
     ordinal: Mapped[int] = mapped_column(Integer)
     assignment_id: Mapped[UUID]
+
+
+class ProgrammeEvent(Resource, Base):
+    """Append-only: the table is the stream of a programme. `(xid, id)` is the position in commit order."""
+
+    __tablename__ = "programme_events"
+    __table_args__ = (
+        primary(),
+        refer_within("programme_id", "programmes"),
+        refer_within("enrolment_id", "programme_enrolments"),
+        refer_within("requirement_id", "programme_requirements"),
+        index("ix_programme_events_programme", "programme_id", "xid", "id"),
+        CheckConstraint(among("kind", ProgrammeEventKind), "kind"),
+        {"info": FOLLOWED},
+    )
+
+    programme_id: Mapped[UUID]
+    enrolment_id: Mapped[UUID]
+    requirement_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]
+    reason: Mapped[str | None]
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    xid: Mapped[int] = position()

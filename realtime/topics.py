@@ -46,6 +46,12 @@ def reviews(tenant_id: UUID, org_unit_id: UUID) -> Topic:
     return _topic("reviews", tenant_id, org_unit_id)
 
 
+@lru_cache(maxsize=KEPT)
+def programme(tenant_id: UUID, programme_id: UUID) -> Topic:
+    """Everything that happens to the enrolments of one programme."""
+    return _topic("programme", tenant_id, programme_id)
+
+
 def rights(tenant_id: UUID) -> Topic:
     """Who may do what in a tenant: rung whenever roles, grants or people change."""
     return _topic("rights", tenant_id)

@@ -2,20 +2,15 @@
 
 from collections.abc import AsyncGenerator, Hashable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import strawberry
 
-from models.reviews import ReviewEvent as EventRow
 from resolvers import reviews_stream
 from resolvers.sources import Frame
 from schema.access import Info, ask, follow, told
 from schema.reviews import ReviewEvent
-from schema.streams import After, First, checked
-
-
-def _shown(frame: Frame) -> list[ReviewEvent]:
-    return [ReviewEvent.of(cast("EventRow", row)) for row in frame.events]
+from schema.streams import After, First, checked, frame_of, page_of
 
 
 @strawberry.type(description="What happened to reviews, in commit order, and the cursor from which to go on.")
@@ -29,7 +24,7 @@ class ReviewEventPage:
     @classmethod
     def of(cls, frame: Frame) -> "ReviewEventPage":
         """Show a page."""
-        return cls(cursor=frame.cursor, as_of=frame.as_of, events=_shown(frame))
+        return page_of(cls, frame, ReviewEvent.of)
 
 
 @strawberry.type(description="What the stream delivers at once. Every event comes exactly once, in commit order.")
@@ -41,17 +36,8 @@ class ReviewStreamFrame(ReviewEventPage):
 
     @classmethod
     def of(cls, frame: Frame) -> "ReviewStreamFrame":
-        """Show a frame, in the same objects to all who share it."""
-        shown = frame.once.get(cls)
-        if shown is None:
-            shown = frame.once[cls] = cls(
-                cursor=frame.cursor,
-                as_of=frame.as_of,
-                events=_shown(frame),
-                heartbeat=frame.heartbeat,
-                once=frame.once,
-            )
-        return shown
+        """Show a frame."""
+        return frame_of(cls, frame, ReviewEvent.of)
 
 
 @strawberry.type

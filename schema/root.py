@@ -32,6 +32,7 @@ from schema.jobs import JobsMutation, JobsQuery
 from schema.live_sessions import LiveSessionsQuery, LiveSessionsSubscription
 from schema.lockdown_acts import LockdownMutation
 from schema.messages import MessagesMutation, MessagesQuery
+from schema.mine import MineQuery
 from schema.my_session import MySessionMutation, MySessionQuery
 from schema.my_session_reconnect import MySessionReconnectMutation
 from schema.my_session_stream import MySessionSubscription
@@ -47,6 +48,7 @@ from schema.programmes_acts import ProgrammesMutation
 from schema.programmes_badge import ProgrammesBadgeMutation
 from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
 from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
+from schema.programmes_stream import ProgrammesStreamQuery, ProgrammesStreamSubscription
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
 from schema.results import ResultsMutation
@@ -97,6 +99,7 @@ Query = merge_types(
         ProgrammesQuery,
         ProgrammeEnrolmentsQuery,
         CertificatesQuery,
+        ProgrammesStreamQuery,
         OverridesQuery,
         IncidentsQuery,
         AccommodationsQuery,
@@ -115,6 +118,7 @@ Query = merge_types(
         StatisticsQuery,
         StreamsQuery,
         MySessionQuery,
+        MineQuery,
         MessagesQuery,
         JobsQuery,
         SignInsQuery,
@@ -175,6 +179,7 @@ Subscription = merge_types(
         RoomsSubscription,
         LiveSessionsSubscription,
         ReviewsStreamSubscription,
+        ProgrammesStreamSubscription,
     ),
 )
 

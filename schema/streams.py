@@ -1,8 +1,8 @@
 """Live streams and their other two faces: page and subscription with one cursor (api.md, "Streams")."""
 
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
@@ -16,6 +16,23 @@ from services.refusals import BadUserInput
 LARGEST_PAGE = 200
 
 
+T = TypeVar("T")
+
+
+def page_of(kind: type[T], frame: streams.Frame, show: Callable[[Any], Any], **more: Any) -> T:
+    """Show a page of any stream, each row of its table as `show` does."""
+    make = cast("Callable[..., T]", kind)
+    return make(cursor=frame.cursor, as_of=frame.as_of, events=[show(row) for row in frame.events], **more)
+
+
+def frame_of(kind: type[T], frame: streams.Frame, show: Callable[[Any], Any]) -> T:
+    """Show a frame of any stream, in the same objects to all who share it."""
+    shown = frame.once.get(kind)
+    if shown is None:
+        shown = frame.once[kind] = page_of(kind, frame, show, heartbeat=frame.heartbeat, once=frame.once)
+    return shown
+
+
 @strawberry.type(description="Events in commit order, and the cursor from which to go on.")
 class EventPage:
     """One page of a stream's past."""
@@ -27,8 +44,7 @@ class EventPage:
     @classmethod
     def of(cls, frame: streams.Frame) -> "EventPage":
         """Show a page."""
-        events = [show_event(row) for row in frame.events]
-        return cls(cursor=frame.cursor, as_of=frame.as_of, events=events)
+        return page_of(cls, frame, show_event)
 
 
 @strawberry.type(description="What a stream delivers at once. Every event comes exactly once, in commit order.")
@@ -40,14 +56,8 @@ class StreamFrame(EventPage):
 
     @classmethod
     def of(cls, frame: streams.Frame) -> "StreamFrame":
-        """Show a frame, in the same objects to all who share it."""
-        shown = frame.once.get(cls)
-        if shown is None:
-            events = [show_event(row) for row in frame.events]
-            shown = frame.once[cls] = cls(
-                cursor=frame.cursor, as_of=frame.as_of, events=events, heartbeat=frame.heartbeat, once=frame.once
-            )
-        return shown
+        """Show a frame."""
+        return frame_of(cls, frame, show_event)
 
 
 AssignmentId = Annotated[strawberry.ID, says("Global id of the assignment.")]

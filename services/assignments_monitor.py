@@ -162,7 +162,7 @@ async def gone(work: Work, assignment_id: UUID, planned: SecurityLevel, wanted: 
 
 def _gone(wanted: Filter, planned: SecurityLevel) -> Select[Any]:
     target = AssignmentTarget
-    listed_now = and_(_is_shown(), *_conditions(wanted, planned))
+    listed_now = and_(is_shown(), *_conditions(wanted, planned))
     return (
         _recipients(target.id)
         .where(target.assignment_id == given("assignment_id"), assignments_changes.since(_now()))
@@ -204,10 +204,10 @@ def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[Monitor
     if _is_found_first(wanted, orders):
         first = _found_first()
         people: Select[Any] = select(first.id.label("target_id")).join(User, User.id == first.user_id)
-        return people.where(_is_shown(first), *_conditions(wanted, planned))
+        return people.where(is_shown(first), *_conditions(wanted, planned))
     target = AssignmentTarget
     changed = [] if wanted.since is None else [assignments_changes.since(_now())]
-    listed_now = (_is_shown(), *_conditions(wanted, planned))
+    listed_now = (is_shown(), *_conditions(wanted, planned))
     selected = _recipients(target.id.label("target_id"))
     return selected.where(target.assignment_id == given("assignment_id"), *changed, *listed_now)
 
@@ -231,7 +231,7 @@ def _found_first() -> Any:
     return aliased(target, own.cte("recipients").prefix_with("MATERIALIZED"))
 
 
-def _is_shown(target: Any = AssignmentTarget) -> ColumnElement[bool]:
+def is_shown(target: Any = AssignmentTarget) -> ColumnElement[bool]:
     """Leave out who left the group that they were invited with before they began."""
     began = exists().where(
         DeliverySession.assignment_id == target.assignment_id,

@@ -93,18 +93,27 @@ async def personal_rows(work: Work, assignment_id: UUID, user_ids: Sequence[UUID
 
     Three statements, whoever they are and however many.
     """
+    found = await _personal_rows(work, [assignment_id], user_ids)
+    return {user_id: rows for (_, user_id), rows in found.items()}
+
+
+async def _personal_rows(
+    work: Work, assignment_ids: Sequence[UUID], user_ids: Sequence[UUID]
+) -> dict[tuple[UUID, UUID], list[Row]]:
+    """Return the same for each assignment and person; three statements, too."""
     now = await work.now()
-    found: defaultdict[UUID, list[Row]] = defaultdict(list)
+    found: defaultdict[tuple[UUID, UUID], list[Row]] = defaultdict(list)
     profiles = select(AccommodationProfile).where(AccommodationProfile.user_id.in_(user_ids))
     for profile in await work.session.scalars(profiles):
         if profile.valid_until is None or now < profile.valid_until:
-            found[profile.user_id].append(profile_row(profile))
-    rows = await overrides_rows.in_force(work, assignment_id, now, user_ids)
+            for assignment_id in assignment_ids:
+                found[assignment_id, profile.user_id].append(profile_row(profile))
+    rows = await overrides_rows.in_force(work, assignment_ids, now, user_ids)
     members = await _memberships(work, {row.group_id for row in rows if row.group_id is not None}, user_ids)
     for override in rows:
         named = [override.user_id] if override.user_id is not None else members[override.group_id]
         for user_id in named:
-            found[user_id].append(overrides_rows.as_row(override))
+            found[override.assignment_id, user_id].append(overrides_rows.as_row(override))
     return found
 
 
@@ -122,6 +131,20 @@ async def of_person(work: Work, assignment_id: UUID, user_id: UUID) -> Policy | 
     plain = plain_rows(found.Assignment, found.EvaluationVersion, await defaults_of_tenant(work))
     personal = await personal_rows(work, assignment_id, [user_id])
     return policy.resolve([*plain, *personal.get(user_id, [])])
+
+
+async def of_one_person(
+    work: Work, user_id: UUID, rows: Sequence[Assignment], versions: Mapping[UUID, EvaluationVersion]
+) -> dict[UUID, Policy]:
+    """Return the limits that a session of a person would get now in each of these assignments; four statements."""
+    defaults = await defaults_of_tenant(work)
+    personal = await _personal_rows(work, [row.id for row in rows], [user_id])
+    return {
+        row.id: policy.resolve(
+            [*plain_rows(row, versions[row.evaluation_version_id], defaults), *personal.get((row.id, user_id), [])]
+        )
+        for row in rows
+    }
 
 
 def profile_row(profile: AccommodationProfile) -> Row:

@@ -15,11 +15,12 @@ from models.base import uuid7
 from models.certificates import Certificate, RevokeCause
 from models.identity import Tenant, User
 from models.programmes import ExpiryAnchor, ProgrammeVersion
-from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment
+from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment, ProgrammeEventKind
 from models.sign_ins import BearerKind
-from services import bearers, certificates_notices, certificates_rules, programmes_enrol, words
+from services import bearers, certificates_notices, certificates_rules, programmes_enrol, programmes_events, words
 from services.certificates_rules import Term, Validity
 from services.idempotency import Answer
+from services.programmes_events import Happened
 from services.refusals import NotFound, StateDrift
 from services.work import Work
 
@@ -169,6 +170,9 @@ async def _issue(
         "renews": renews_id and str(renews_id),
     }
     work.record("certificate.issued", (SUBJECT, row.id), reason=reason, after=told)
+    facts = {name: told[name] for name in ("valid_through", "replaces", "renews")} | {"certificate": str(row.id)}
+    happened = Happened.to(enrolment, ProgrammeEventKind.CERTIFIED, reason=reason, facts=facts)
+    await programmes_events.append(work, [happened], now)
     return row
 
 
@@ -180,3 +184,6 @@ async def _revoke(
     enrolment.status, enrolment.certified_at, enrolment.expires_at = EnrolmentStatus.COMPLETED, None, None
     await work.session.flush()
     work.record("certificate.revoked", (SUBJECT, row.id), reason=reason, after={"cause": cause.value})
+    facts = {"certificate": str(row.id), "cause": cause.value}
+    happened = Happened.to(enrolment, ProgrammeEventKind.CERTIFICATE_REVOKED, reason=reason, facts=facts)
+    await programmes_events.append(work, [happened], now)

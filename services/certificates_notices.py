@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from models.certificates import Certificate, CertificateNotice, NoticeKind
 from models.identity import Tenant, User, UserStatus
 from models.programmes import ProgrammeVersion
-from services import jobs, messages, setwise
+from services import certificates_read, jobs, messages, results, setwise
 from services.messages import Draft, Recipient
 from services.work import Work
 
@@ -24,7 +24,7 @@ TELL: Final = "certificates.tell"
 MOST: Final = 500
 """Holders who are told in one transaction."""
 
-LATEST: Final = timedelta(days=7)
+LATEST: Final = timedelta(days=90)
 """How long after the issue a holder is still told of it."""
 
 
@@ -52,10 +52,21 @@ async def tell(work: Work, site: str) -> int:
     return len(issued) + len(soonest)
 
 
-async def _issued(work: Work) -> Sequence[Any]:
+async def _issued(work: Work) -> list[Any]:
+    """Return certificates that their holders are to be told of; the result of none is kept back (decision 24)."""
+    found: list[Any] = []
+    after = UUID(int=0)
+    while len(found) < MOST and (rows := await _untold(work, after)):
+        kept = await results.kept_back(work, {one for row in rows for one in certificates_read.grounds(row)})
+        found += [row for row in rows if kept.isdisjoint(certificates_read.grounds(row))]
+        after = rows[-1].id
+    return found
+
+
+async def _untold(work: Work, after: UUID) -> Sequence[Any]:
     row, now = Certificate, func.evalium_now()
     told = exists().where(CertificateNotice.certificate_id == row.id, CertificateNotice.kind == NoticeKind.ISSUED)
-    wanted = _of_holders().where(row.revoked_at.is_(None), row.issued_at > now - LATEST, ~told)
+    wanted = _of_holders().where(row.id > after, row.revoked_at.is_(None), row.issued_at > now - LATEST, ~told)
     return await work.rows(wanted.order_by(row.id).limit(MOST))
 
 
@@ -82,6 +93,7 @@ def _of_holders() -> Any:
             row.id,
             row.org_unit_id,
             row.token,
+            row.grounds,
             row.valid_through,
             User.email,
             User.display_name,

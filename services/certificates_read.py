@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -55,6 +56,11 @@ async def newest_of(work: Work, enrolment_ids: Sequence[UUID]) -> dict[UUID, Cer
     """Return the certificate of each of these enrolments that was issued last."""
     rows = await plain.by(work, Certificate, "enrolment_id", enrolment_ids)
     return {row.enrolment_id: row for row in sorted(rows, key=lambda one: one.id)}
+
+
+def grounds(row: Any) -> list[UUID]:
+    """Return the submissions that a certificate rests on, of the row itself or of a record with its `grounds`."""
+    return [UUID(one) for one in row.grounds]
 
 
 def _is(wanted: CertificateState) -> ColumnElement[bool]:

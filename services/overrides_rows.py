@@ -115,15 +115,15 @@ def source(row_id: UUID, who: str | None, why: str, *, of_group: bool) -> Source
 
 
 async def in_force(
-    work: Work, assignment_id: UUID, now: datetime, user_ids: Sequence[UUID]
+    work: Work, assignment_ids: Sequence[UUID], now: datetime, user_ids: Sequence[UUID]
 ) -> Sequence[AssignmentOverride]:
-    """Return the overrides of an assignment that count now, for these people and for groups, oldest first.
+    """Return the overrides of assignments that count now, for these people and for groups, oldest first.
 
     A row that was reversed does not count, nor does its reversal, nor one whose time is over.
     """
     row, reversal = AssignmentOverride, aliased(AssignmentOverride)
     wanted = select(row).where(
-        row.assignment_id == assignment_id,
+        row.assignment_id.in_(assignment_ids),
         or_(row.group_id.is_not(None), row.user_id.in_(user_ids)),
         row.reverses.is_(None),
         or_(row.valid_until.is_(None), row.valid_until > now),

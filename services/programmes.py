@@ -167,6 +167,19 @@ async def requirements_of(work: Work, version_ids: Sequence[UUID]) -> dict[UUID,
     return found
 
 
+async def requirements_by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, ProgrammeRequirement]:
+    """Return the requirements of versions with these ids, those that the viewer may see."""
+    return {row.id: row for row in await plain.by(work, ProgrammeRequirement, "id", ids)}
+
+
+async def require(work: Work, programme_id: UUID) -> Programme:
+    """Return a programme that the viewer can see; refuse any other."""
+    row = (await by_ids(work, [programme_id])).get(programme_id)
+    if row is None:
+        raise NotFound("Programme", programme_id)
+    return row
+
+
 async def by_ids(work: Work, ids: Sequence[UUID]) -> dict[UUID, Programme]:
     """Return the programmes with these ids, those that the viewer may see."""
     return {row.id: row for row in await plain.by(work, Programme, "id", ids)}
@@ -195,10 +208,7 @@ async def listed(work: Work, status: ProgrammeStatus, page: PageRequest) -> Page
 async def numbered(work: Work, programme_id: UUID, number: int | None) -> programmes_diff.Said:
     """Return what a version says, the draft for None, and nothing for 0; refuse an unknown one."""
     if number is None:
-        row = (await by_ids(work, [programme_id])).get(programme_id)
-        if row is None:
-            raise NotFound("Programme", programme_id)
-        return programmes_diff.said(row, await draft_of(work, programme_id))
+        return programmes_diff.said(await require(work, programme_id), await draft_of(work, programme_id))
     if number == 0:
         return programmes_diff.NOTHING
     wanted = select(ProgrammeVersion).where(ProgrammeVersion.programme_id == programme_id)

@@ -16,13 +16,20 @@ from models.assignments import Assignment, AssignmentStatus
 from models.authoring import EvaluationVersion
 from models.base import uuid7
 from models.programmes import Programme, ProgrammeRequirement, ProgrammeVersion
-from models.programmes_enrolments import EnrolmentStatus, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeProgress
+from models.programmes_enrolments import (
+    EnrolmentStatus,
+    ProgrammeAttempt,
+    ProgrammeEnrolment,
+    ProgrammeEventKind,
+    ProgrammeProgress,
+)
 from services import (
     assignments,
     assignments_issue,
     assignments_recipients,
     authoring,
     programmes,
+    programmes_events,
     programmes_issue,
     setwise,
     words,
@@ -30,6 +37,7 @@ from services import (
 from services.assignments_issue import Link
 from services.assignments_recipients import Addressed, Recipient, Resolved, Row
 from services.idempotency import Answer
+from services.programmes_events import Happened
 from services.programmes_issue import Due
 from services.refusals import InvalidInput, NotFound, Refusal, StateDrift
 from services.setwise import Told
@@ -82,16 +90,17 @@ async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link
 
 async def cancel(work: Work, enrolment_id: UUID, reason: str) -> Answer:
     """End an enrolment that is in progress; what it has issued and nobody can need any more is closed."""
-    why, row = words.reason(reason), await held(work, enrolment_id)
+    why, row, now = words.reason(reason), await held(work, enrolment_id), await work.now()
     if row.status != EnrolmentStatus.IN_PROGRESS:
         raise StateDrift(f"The enrolment is {row.status}.", current_state=row.status.upper())
-    row.status, row.cancel_reason, row.cancelled_at = EnrolmentStatus.CANCELLED, why, await work.now()
+    row.status, row.cancel_reason, row.cancelled_at = EnrolmentStatus.CANCELLED, why, now
     await _forget_next(work, enrolment_id)
     of_it = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id == enrolment_id)
     open_ones = select(Assignment.id).where(Assignment.id.in_(of_it), Assignment.status == AssignmentStatus.ACTIVE)
     for assignment_id in list(await work.session.scalars(open_ones.order_by(Assignment.id))):
         await assignments.close(work, assignment_id, why)
     work.record("programme_enrolment.cancelled", (SUBJECT, enrolment_id), reason=why)
+    await programmes_events.append(work, [Happened.to(row, ProgrammeEventKind.CANCELLED, reason=why)], now)
     return {"enrolment": str(enrolment_id)}
 
 
@@ -184,6 +193,11 @@ async def make(
         told |= {"renewal_of": str(renews.enrolment_id)}
     told_each = [Told((SUBJECT, one), told | {"user_id": str(user_id)}) for user_id, one in made.items()]
     await setwise.record(work, "programme_enrolment.created", told_each)
+    unit, enrolled = programme.org_unit_id, ProgrammeEventKind.ENROLLED
+    facts = {} if renews is None else {"renewal_of": str(renews.enrolment_id)}
+    await programmes_events.append(
+        work, [Happened(programme.id, one, unit, enrolled, facts=facts) for one in made.values()], now
+    )
     return made
 
 

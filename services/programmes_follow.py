@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -16,19 +16,27 @@ from models.programmes_enrolments import (
     Hold,
     ProgrammeAttempt,
     ProgrammeEnrolment,
+    ProgrammeEventKind,
     ProgrammeProgress,
     ProgressState,
 )
 from models.submissions import Outcome, ScoreVersion, Submission
-from services import programmes_enrol, programmes_issue, programmes_outcome, words
+from services import programmes_enrol, programmes_events, programmes_issue, programmes_outcome, words
 from services.assignments_issue import Link
 from services.assignments_recipients import Resolved
 from services.idempotency import Answer
+from services.programmes_events import Happened
 from services.programmes_issue import Due
 from services.programmes_outcome import Stands
 from services.programmes_rules import Rule, Same, Standing, Tried, same, stand, unmet, waits_for_nothing
 from services.refusals import NotFound, StateDrift
 from services.work import Work
+
+_KINDS: Final = {
+    ProgressState.PENDING: ProgrammeEventKind.REQUIREMENT_REOPENED,
+    ProgressState.MET: ProgrammeEventKind.REQUIREMENT_MET,
+    ProgressState.FAILED: ProgrammeEventKind.REQUIREMENT_FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +71,14 @@ async def look(
 ) -> None:
     """Follow an enrolment that is held; of the progress that is `unissued`, nothing that may be sat is issued."""
     now, parts = await work.now(), await _parts(work, enrolment)
+    told: list[Happened] = []
     for part in parts:
         stands = stand(part.rule, _was(part.progress), part.tried, part.issued)
         if part.progress.id in unissued and waits_for_nothing(stands, part.rule, part.tried):
             stands = replace(stands, next_at=now)
-        _settle(work, enrolment, part, stands, now, reason=reason)
-    await _issue_due(work, enrolment, parts, link, now)
+        told += _settle(work, enrolment, part, stands, now, reason=reason)
+    told += await _issue_due(work, enrolment, parts, link, now)
+    await programmes_events.append(work, told, now)
     await programmes_outcome.settle(work, enrolment, _stands(parts), now, reason)
 
 
@@ -88,11 +98,13 @@ async def decide_hold(
         raise StateDrift("The requirement is not held.", current_state=part.progress.state.upper())
     if keep:
         part.progress.hold = Hold.KEPT
-        told = {"requirement": str(requirement_key), "submission": str(part.progress.submission_id)}
-        work.record("programme_requirement.kept", _subject(enrolment), reason=why, after=told)
+        after = {"requirement": str(requirement_key), "submission": str(part.progress.submission_id)}
+        work.record("programme_requirement.kept", _subject(enrolment), reason=why, after=after)
+        told = [_happened(enrolment, part, ProgrammeEventKind.REQUIREMENT_KEPT, reason=why)]
     else:
-        _settle(work, enrolment, part, unmet(part.rule, part.tried, part.issued), now, reason=why)
-        await _issue_due(work, enrolment, parts, link, now)
+        told = _settle(work, enrolment, part, unmet(part.rule, part.tried, part.issued), now, reason=why)
+        told += await _issue_due(work, enrolment, parts, link, now)
+    await programmes_events.append(work, told, now)
     await programmes_outcome.settle(work, enrolment, _stands(parts), now, why)
     return {"enrolment": str(enrolment_id)}
 
@@ -182,24 +194,48 @@ def _settle(
     now: datetime,
     *,
     reason: str | None = None,
-) -> None:
-    """Write where a requirement stands; what somebody would notice goes into the ledger."""
+) -> list[Happened]:
+    """Write where a requirement stands, and return what happened to it; a change of state goes into the ledger."""
     row, was = part.progress, _was(part.progress)
     row.attempts_used, row.next_at = now_stands.attempts_used, now_stands.next_at
+    told = _tried_again(enrolment, part, was, now_stands, now)
     if (was.state, was.submission_id, was.hold) == (now_stands.state, now_stands.submission_id, now_stands.hold):
-        return
+        return told
     if was.state is not now_stands.state or was.submission_id != now_stands.submission_id:
         row.completed_at = None if now_stands.state is ProgressState.PENDING else now
     row.state, row.submission_id, row.hold = now_stands.state, now_stands.submission_id, now_stands.hold
-    act = "held" if now_stands.hold is Hold.HELD else now_stands.state.value
-    told = {"requirement": str(part.requirement.key), "name": part.requirement.name}
+    is_held = now_stands.hold is Hold.HELD
+    act = "held" if is_held else now_stands.state.value
+    about = {"requirement": str(part.requirement.key), "name": part.requirement.name}
     work.record(
         f"programme_requirement.{act}",
         _subject(enrolment),
         reason=reason,
-        before=told | _told(was),
-        after=told | _told(now_stands),
+        before=about | _told(was),
+        after=about | _told(now_stands),
     )
+    kind = ProgrammeEventKind.REQUIREMENT_HELD if is_held else _KINDS[now_stands.state]
+    return [*told, _happened(enrolment, part, kind, reason=reason)]
+
+
+def _tried_again(
+    enrolment: ProgrammeEnrolment, part: _Part, was: Standing, now_stands: Standing, now: datetime
+) -> list[Happened]:
+    """Return what happened to the attempts at a requirement: one was handed in, the next has another day."""
+    told: list[Happened] = []
+    if now_stands.attempts_used != was.attempts_used:
+        facts = {"attempts_used": now_stands.attempts_used}
+        told.append(_happened(enrolment, part, ProgrammeEventKind.ATTEMPT_HANDED_IN, facts=facts))
+    at = now_stands.next_at
+    is_news = now_stands.state is ProgressState.PENDING if at is None else at > now
+    if at != was.next_at and is_news:
+        facts = {"next_attempt_at": at and at.isoformat()}
+        told.append(_happened(enrolment, part, ProgrammeEventKind.ATTEMPT_SCHEDULED, facts=facts))
+    return told
+
+
+def _happened(enrolment: ProgrammeEnrolment, part: _Part, kind: ProgrammeEventKind, **more: Any) -> Happened:
+    return Happened.to(enrolment, kind, requirement_id=part.requirement.id, **more)
 
 
 def _told(standing: Standing) -> dict[str, Any]:
@@ -213,11 +249,11 @@ def _told(standing: Standing) -> dict[str, Any]:
 
 async def _issue_due(
     work: Work, enrolment: ProgrammeEnrolment, parts: Sequence[_Part], link: Link | None, now: datetime
-) -> None:
-    """Issue the next attempt of each requirement that has waited long enough."""
+) -> list[Happened]:
+    """Issue the next attempt of each requirement that has waited long enough, and return what happened."""
     wanted = [one for one in parts if one.progress.next_at is not None and one.progress.next_at <= now]
     if not wanted:
-        return
+        return []
     user = (await work.session.scalars(select(User).where(User.id == enrolment.user_id))).one()
     person = Resolved(TargetKind.USER, str(user.id), user.id, user.email, user.display_name)
     due_now: list[Due] = []
@@ -236,3 +272,5 @@ async def _issue_due(
             )
         )
     await programmes_issue.issue(work, due_now, link)
+    issued = ProgrammeEventKind.ATTEMPT_ISSUED
+    return [_happened(enrolment, part, issued, facts={"ordinal": part.issued + 1}) for part in wanted]

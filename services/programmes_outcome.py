@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from models.programmes_enrolments import EnrolmentStatus, Hold, ProgrammeEnrolment, ProgrammeProgress, ProgressState
-from services import certificates, programmes_enrol
+from models.programmes_enrolments import (
+    EnrolmentStatus,
+    Hold,
+    ProgrammeEnrolment,
+    ProgrammeEventKind,
+    ProgrammeProgress,
+    ProgressState,
+)
+from services import certificates, programmes_enrol, programmes_events
+from services.programmes_events import Happened
 from services.work import Work
 
 CORRECTED: Final = "A score that it rests on was corrected."
@@ -37,6 +45,7 @@ async def settle(
         if enrolment.status == EnrolmentStatus.IN_PROGRESS:
             enrolment.status, enrolment.completed_at = EnrolmentStatus.COMPLETED, now
             work.record("programme_enrolment.completed", (programmes_enrol.SUBJECT, enrolment.id))
+            await programmes_events.append(work, [Happened.to(enrolment, ProgrammeEventKind.COMPLETED)], now)
             await certificates.certify(work, enrolment, met, now)
         elif enrolment.status == EnrolmentStatus.COMPLETED and await certificates.newest(work, enrolment.id) is None:
             await certificates.certify(work, enrolment, met, now)
@@ -46,3 +55,4 @@ async def settle(
         enrolment.status, enrolment.completed_at = EnrolmentStatus.IN_PROGRESS, None
         enrolment.reopened_at = now
         work.record("programme_enrolment.reopened", (programmes_enrol.SUBJECT, enrolment.id), reason=reason)
+        await programmes_events.append(work, [Happened.to(enrolment, ProgrammeEventKind.REOPENED)], now)

@@ -18,13 +18,24 @@ from models.programmes_enrolments import (
     EnrolmentStatus,
     ProgrammeAttempt,
     ProgrammeEnrolment,
+    ProgrammeEventKind,
     ProgrammeProgress,
     ProgressState,
 )
 from models.submissions import Submission
-from services import assignments, authoring, programmes, programmes_enrol, programmes_follow, setwise, words
+from services import (
+    assignments,
+    authoring,
+    programmes,
+    programmes_enrol,
+    programmes_events,
+    programmes_follow,
+    setwise,
+    words,
+)
 from services.assignments_issue import Link
 from services.idempotency import Answer
+from services.programmes_events import Happened
 from services.programmes_rules import Same, same
 from services.refusals import StateDrift
 from services.work import Work
@@ -50,6 +61,8 @@ async def transfer(work: Work, enrolment_id: UUID, reason: str, link: Link | Non
     asked = (await programmes.requirements_of(work, [new.id]))[new.id]
     told = {"from": old.number, "to": new.number, "kept": [str(one.key) for one in asked if same(one) in stood]}
     work.record("programme_enrolment.transferred", (programmes_enrol.SUBJECT, row.id), reason=why, after=told)
+    happened = Happened.to(row, ProgrammeEventKind.TRANSFERRED, reason=why, facts=told)
+    await programmes_events.append(work, [happened], await work.now())
     await _move(work, row, new, asked, stood)
     open_ones = await _open(work, row)
     unissued = [one.id for key, (one, _) in (await _stood(work, row)).items() if key not in open_ones.values()]

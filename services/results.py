@@ -5,7 +5,7 @@ decided for one submission stands above what is decided for its assignment. How 
 feedback mode, frozen when it was opened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,8 +20,9 @@ from models.authoring import QuestionVersion
 from models.base import uuid7
 from models.results import ResultHold
 from models.reviews import ReviewMark
+from models.sessions import DeliverySession
 from models.submissions import Outcome, ScoreVersion, Submission, SubmissionItem
-from services import authoring, content, corrections_lines, plain, submissions, words
+from services import assignments_monitor, authoring, content, corrections_lines, plain, submissions, words
 from services.content import QuestionKind
 from services.idempotency import Answer
 from services.policy import FeedbackMode
@@ -97,6 +98,13 @@ async def of_submissions(work: Work, rows: Sequence[Submission]) -> dict[UUID, R
     return {row.id: alone.get(row.id) or whole.get(row.assignment_id) for row in rows}
 
 
+async def kept_back(work: Work, submission_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these submissions whose results somebody keeps back now."""
+    rows, now = await plain.by(work, Submission, "id", list(submission_ids)), await plain.now(work)
+    decided = await of_submissions(work, rows)
+    return {row.id for row in rows if not is_told(decided[row.id], now)}
+
+
 def is_told(decided: ResultHold | None, now: datetime) -> bool:
     """Tell whether results are told at an instant."""
     if decided is None or not decided.is_held:
@@ -111,21 +119,56 @@ def told_since(decided: ResultHold | None) -> datetime | None:
     return decided.until if decided.is_held else decided.created_at
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How much of one result its candidate can know now; the outcome where it is told."""
+
+    state: ResultState
+    since: datetime | None = None
+    outcome: Outcome | None = None
+
+
+async def of_sessions(work: Work, sessions: Sequence[DeliverySession]) -> dict[UUID, Known]:
+    """Return how much the candidate of each of these sessions can know; a number of statements that is the same."""
+    handed_in = await plain.by(work, Submission, "session_id", [one.id for one in sessions])
+    rows, now = {row.session_id: row for row in handed_in}, await plain.now(work)
+    decided = await of_submissions(work, handed_in)
+    outcomes = await assignments_monitor.outcomes(work, list(rows))
+    found: dict[UUID, Known] = {}
+    for one in sessions:
+        row = rows.get(one.id)
+        if row is None:
+            found[one.id] = Known(ResultState.NOT_HANDED_IN)
+            continue
+        hold, outcome = decided[row.id], Outcome(outcomes[one.id])
+        state = _state(FeedbackMode(one.policy["feedback_mode"]["value"]), hold, outcome, now)
+        since = None if state is ResultState.NEVER_TOLD else told_since(hold)
+        found[one.id] = Known(state, since, outcome if state is ResultState.TOLD else None)
+    return found
+
+
+def _state(mode: FeedbackMode, decided: ResultHold | None, outcome: Outcome, now: datetime) -> ResultState:
+    if mode is FeedbackMode.NONE:
+        return ResultState.NEVER_TOLD
+    if not is_told(decided, now):
+        return ResultState.WITHHELD
+    return ResultState.PENDING if outcome is Outcome.PENDING else ResultState.TOLD
+
+
 async def of_session(work: Work, session_id: UUID, mode: FeedbackMode) -> Told:
     """Return what the candidate of a session can know of the result; the work reads what candidates may not."""
     row = (await work.session.scalars(select(Submission).where(Submission.session_id == session_id))).one_or_none()
     if row is None:
         return Told(ResultState.NOT_HANDED_IN)
-    if mode is FeedbackMode.NONE:
-        return Told(ResultState.NEVER_TOLD)
-    decided = (await of_submissions(work, [row]))[row.id]
-    since = told_since(decided)
-    if not is_told(decided, await work.now()):
-        return Told(ResultState.WITHHELD, since)
     score = await submissions.score_of_session(work, session_id)
     if score is None:
         raise LookupError(f"submission {row.id} has no score")
-    state = ResultState.PENDING if score.outcome == Outcome.PENDING else ResultState.TOLD
+    decided = (await of_submissions(work, [row]))[row.id]
+    since, state = told_since(decided), _state(mode, decided, Outcome(score.outcome), await work.now())
+    if state is ResultState.NEVER_TOLD:
+        return Told(state)
+    if state is ResultState.WITHHELD:
+        return Told(state, since)
     items = None
     if state is ResultState.TOLD and mode.tells_items:
         items = await _items(work, row, score, with_keys=mode is FeedbackMode.ANSWERS)

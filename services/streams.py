@@ -16,6 +16,7 @@ from sqlalchemy import cast as sql_cast
 
 from models.assignments import Assignment
 from models.identity import User
+from models.programmes_enrolments import ProgrammeEvent
 from models.reviews import ReviewEvent
 from models.sessions import DeliverySession, SessionEvent
 from realtime import cursors, topics
@@ -58,6 +59,17 @@ _EVENT: Final = (
     "payload",
 )
 _REVIEW: Final = ("id", "xid", "task_id", "kind", "at", "actor_id", "reason", "payload")
+_PROGRAMME: Final = (
+    "id",
+    "xid",
+    "enrolment_id",
+    "requirement_id",
+    "kind",
+    "at",
+    "actor_id",
+    "reason",
+    "payload",
+)
 _HEAD: Final = 4
 _ROWS: Final = """
 with head as (
@@ -82,22 +94,27 @@ left join lateral (select {plain.listed(DeliverySession)} from delivery_sessions
  where e.is_last and id = e.session_id limit 1) s on true
 left join lateral (select {plain.listed(User)} from users where id = s.user_id limit 1) u on true
 order by e.xid, e.id"""  # noqa: S608 - names of our models
-_WHERE: Final = {column: f"{column} = $1" for column in ("assignment_id", "session_id", "room_id", "org_unit_id")} | {
-    "run_label": "assignment_id in (select a.id from assignments a where a.run_label = $1)"
+_SESSIONS: Final = SessionEvent.__tablename__
+_REVIEWS: Final = ReviewEvent.__tablename__
+_PROGRAMMES: Final = ProgrammeEvent.__tablename__
+_MODELS: Final = {_SESSIONS: SessionEvent, _REVIEWS: ReviewEvent, _PROGRAMMES: ProgrammeEvent}
+_COLUMNS: Final = {_SESSIONS: _EVENT, _REVIEWS: _REVIEW, _PROGRAMMES: _PROGRAMME}
+_BY: Final = {
+    _SESSIONS: ("assignment_id", "session_id", "room_id", "org_unit_id", "run_label"),
+    _REVIEWS: ("org_unit_id",),
+    _PROGRAMMES: ("programme_id",),
 }
+"""The columns that tell the rows of a stream, for each table."""
 
 
-def _rows(table: str, columns: Sequence[str], where: str) -> str:
-    return _ROWS.format(table=table, columns=", ".join(columns), where=where)
+def _rows(table: str, column: str) -> str:
+    labelled = "assignment_id in (select a.id from assignments a where a.run_label = $1)"
+    where = labelled if column == "run_label" else f"{column} = $1"
+    return _ROWS.format(table=table, columns=", ".join(_COLUMNS[table]), where=where)
 
 
-_SESSIONS: Final = "session_events"
-_REVIEWS: Final = "review_events"
-_COLUMNS: Final = {_SESSIONS: _EVENT, _REVIEWS: _REVIEW}
-_READ: Final = {(_SESSIONS, column): _rows(_SESSIONS, _EVENT, where) + _BARE for column, where in _WHERE.items()} | {
-    (_REVIEWS, "org_unit_id"): _rows(_REVIEWS, _REVIEW, _WHERE["org_unit_id"]) + _BARE
-}
-_READ_SHOWN: Final = {column: _rows(_SESSIONS, _EVENT, where) + _SHOWN for column, where in _WHERE.items()}
+_READ: Final = {(table, one): _rows(table, one) + _BARE for table, columns in _BY.items() for one in columns}
+_READ_SHOWN: Final = {column: _rows(_SESSIONS, column) + _SHOWN for column in _BY[_SESSIONS]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +205,12 @@ def review_stream(tenant_id: UUID, org_unit_id: UUID) -> Stream:
     return Stream(f"reviews/{tenant_id}/{org_unit_id}", topic, "org_unit_id", org_unit_id, _REVIEWS)
 
 
+def programme_stream(tenant_id: UUID, programme_id: UUID) -> Stream:
+    """Everything that happens to the enrolments of one programme."""
+    topic = topics.programme(tenant_id, programme_id)
+    return Stream(f"programme/{tenant_id}/{programme_id}", topic, "programme_id", programme_id, _PROGRAMMES)
+
+
 async def require_session(work: Work, session_id: UUID) -> None:
     """Refuse a session that the viewer cannot see."""
     if await work.session.scalar(select(DeliverySession.id).where(DeliverySession.id == session_id)) is None:
@@ -209,7 +232,7 @@ async def here(work: Work, stream: Stream) -> tuple[Horizon, Position]:
 
 
 def _here(stream: Stream) -> Select[Any]:
-    event = SessionEvent if stream.is_of_sessions else ReviewEvent
+    event = _MODELS[stream.table]
     newest = (
         select(event.xid, event.id)
         .where(_of(stream), event.xid < _XMIN)
@@ -225,7 +248,7 @@ def _of(stream: Stream) -> ColumnElement[bool]:
     if stream.column == "run_label":
         labelled = select(Assignment.id).where(Assignment.run_label == given("stream", Text()))
         return SessionEvent.assignment_id.in_(labelled)
-    event = SessionEvent if stream.is_of_sessions else ReviewEvent
+    event = _MODELS[stream.table]
     column: ColumnElement[UUID] = getattr(event, stream.column)
     return column == given("stream", Uuid())
 

@@ -16,16 +16,17 @@ from models.assignments import AssignmentTarget, Invitation
 from models.capabilities import Capability
 from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
 from models.overrides import AssignmentOverride
-from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment
+from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment, ProgrammeEventKind
 from models.reviews import ReviewTask
 from models.rooms import RoomProctor, RoomSeat
 from models.sessions import DeliverySession, SessionState
 from models.sign_ins import SignInEnd
 from models.submissions import Submission
 from realtime import topics
-from services import groups, org_units, roles, roles_grants, roles_held, sign_ins, words
+from services import groups, org_units, programmes_events, roles, roles_grants, roles_held, sign_ins, words
 from services.idempotency import Answer
 from services.memberships import OF_ORG_UNITS
+from services.programmes_events import Happened
 from services.refusals import InvalidInput, NotFound, OneselfRefused, Refusal, StateDrift, StillInUse
 from services.work import Work
 
@@ -254,7 +255,12 @@ async def _move_enrolments(work: Work, kept_id: UUID, duplicate_id: UUID) -> Non
     own = select(row.programme_id).where(row.user_id == kept_id, row.status == EnrolmentStatus.IN_PROGRESS)
     twice = update(row).where(row.user_id == duplicate_id, row.status == EnrolmentStatus.IN_PROGRESS)
     ended = {"status": EnrolmentStatus.CANCELLED, "cancelled_at": now, "cancel_reason": MERGED}
-    await work.session.execute(twice.where(row.programme_id.in_(own)).values(**ended), execution_options=left)
+    ending = twice.where(row.programme_id.in_(own)).values(**ended).returning(row.programme_id, row.id, row.org_unit_id)
+    over = await work.rows(ending.execution_options(**left))
+    cancelled = [
+        Happened(one.programme_id, one.id, one.org_unit_id, ProgrammeEventKind.CANCELLED, reason=MERGED) for one in over
+    ]
+    await programmes_events.append(work, cancelled, now)
     moved = update(row).where(row.user_id == duplicate_id).values(user_id=kept_id)
     await work.session.execute(moved, execution_options=left)
 

@@ -72,6 +72,10 @@ class Viewer:
         """Return the same actor across all org units, for an act on people that has checked this right itself."""
         return replace(self, scope_all=True)
 
+    def in_person(self) -> Self:
+        """Return the same person across org units and rooms, to read what is their own whatever right they hold."""
+        return replace(self, scope_all=True, rooms=None)
+
     def impersonal(self) -> Self:
         """Return the scope without the person: whoever has the same one sees the very same rows."""
         return replace(

@@ -18,8 +18,9 @@ from models.base import uuid7
 from models.jobs import queue
 from models.messages import Message
 from models.programmes import ProgrammeVersion, RemediationPolicy
-from models.programmes_enrolments import Hold, ProgrammeAttempt, ProgrammeEnrolment
+from models.programmes_enrolments import Hold, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeEvent
 from models.submissions import Outcome, ScoreCause, ScoreVersion, Submission
+from realtime.cursors import Position
 from services import (
     invitations,
     programmes,
@@ -29,6 +30,7 @@ from services import (
     programmes_requirements,
     programmes_signal,
     setwise,
+    streams,
     users_merge,
 )
 from services.paging import PageRequest
@@ -37,9 +39,11 @@ from services.programmes_read import EnrolmentState, Filter
 from services.programmes_requirements import Given
 from services.refusals import InvalidInput, NobodyToInvite, NotFound, StateDrift
 from services.sessions_expiry import submit
+from services.work import Work
 from tests.factories import assignments as recipients
 from tests.factories import sessions as sittings
 
+WITHDRAWN = ["requirement_reopened", "attempt_issued", "certificate_revoked", "reopened"]
 LINK = partial(invitations.link, "https://example.org", recipients.TOKENS)
 
 
@@ -92,6 +96,13 @@ class Licence:
         async with self.office.snapshot(self.world.system) as work:
             wanted = select(Submission.id).where(Submission.session_id == candidate.session_id)
             return (await work.session.scalars(wanted)).one()
+
+    async def told(self) -> list[str]:
+        """What the stream of the programme has told, from the first event on."""
+        stream = streams.programme_stream(self.world.tenant_id, self.id)
+        async with self.office.snapshot(self.world.system) as work:
+            page = await streams.events(work, stream, Position.start(), 500)
+        return [one.kind for one in page.rows]
 
     async def follow(self, enrolment: UUID, office=None) -> bool:
         return await self.do(programmes_follow.follow, enrolment, LINK, office=office)
@@ -155,6 +166,23 @@ async def test_enrolling_issues_everything_once_whoever_asks_how_often(licence: 
     row = await licence.row(UUID(answers[0]["rows"][0]["enrolment"]))
     assert row.due_at == row.created_at + timedelta(days=30)
     assert (row.mandatory_count, row.met_count) == (1, 0)
+    assert await licence.told() == ["enrolled"] * 3
+
+
+async def test_enrolling_many_is_told_by_one_statement(licence: Licence, monkeypatch):
+    await licence.write()
+    sent: list[str] = []
+    fetch = Work.fetch
+
+    async def noted(work, statement, *values):
+        sent.append(statement)
+        return await fetch(work, statement, *values)
+
+    monkeypatch.setattr(Work, "fetch", noted)
+    for people in (2, 40):
+        await licence.enrol(recipients.by_email(*recipients.addresses(people)))
+    assert len([one for one in sent if one.startswith("insert into programme_events")]) == 2
+    assert await licence.told() == ["enrolled"] * 42
 
 
 async def test_what_is_lost_on_the_way_leaves_nothing_and_is_done_again_whole(licence: Licence):
@@ -227,6 +255,14 @@ async def test_a_retake_is_issued_after_cooling_off_once_and_the_last_one_fails(
     await licence.follow(enrolment)
     assert await licence.states(enrolment) == [("failed", 2, 2)]
     assert await shown(licence, EnrolmentState.FAILED) == [enrolment]
+    assert await licence.told() == [
+        "enrolled",
+        "attempt_handed_in",
+        "attempt_scheduled",
+        "attempt_issued",
+        "attempt_handed_in",
+        "requirement_failed",
+    ]
 
 
 async def shown(licence: Licence, *states: EnrolmentState, office=None) -> list[UUID]:
@@ -259,11 +295,26 @@ async def test_a_correction_is_carried_through_by_the_policy_both_ways(licence: 
         RemediationPolicy.REVOKE_AND_REISSUE: ("pending", None, "in_progress", 2),
     }
     assert (one.row.state, one.row.hold, row.status, len(one.attempts)) == expected[policy]
+    met = ["enrolled", "attempt_handed_in", "requirement_met", "completed", "certified"]
+    told = {
+        RemediationPolicy.HOLD: ["requirement_held"],
+        RemediationPolicy.KEEP: [],
+        RemediationPolicy.REVOKE_AND_REISSUE: [
+            "requirement_reopened",
+            "attempt_issued",
+            "certificate_revoked",
+            "reopened",
+        ],
+    }
+    assert await licence.told() == [*met, *told[policy]]
     assert row.held_count == (policy is RemediationPolicy.HOLD)
     await licence.score(submission, 100)
     await licence.follow(enrolment)
     row, (one,) = await licence.row(enrolment), await licence.progress(enrolment)
     assert (one.row.state, one.row.hold, row.status, row.held_count) == ("met", None, "certified", 0)
+    back = {RemediationPolicy.HOLD: ["requirement_met"], RemediationPolicy.KEEP: []}
+    again = ["requirement_met", "completed", "certified"]
+    assert await licence.told() == [*met, *told[policy], *back.get(policy, again)]
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -285,6 +336,8 @@ async def test_a_person_decides_what_is_held(licence: Licence, *, keep: bool):
     row, (one,) = await licence.row(enrolment), await licence.progress(enrolment)
     kept, withdrawn = ("met", Hold.KEPT, "certified", 1), ("pending", None, "in_progress", 2)
     assert (one.row.state, one.row.hold, row.status, len(one.attempts)) == (kept if keep else withdrawn)
+    decided = ["requirement_kept"] if keep else WITHDRAWN
+    assert (await licence.told())[5:] == ["requirement_held", *decided]
     with pytest.raises(StateDrift):
         await decide()
 
@@ -305,6 +358,7 @@ async def test_a_cancelled_enrolment_closes_what_it_issued_and_follows_nothing(l
     assert again["rows"][0]["enrolled"] == 1
     with pytest.raises(NotFound):
         await licence.do(programmes_enrol.cancel, licence.id, "No enrolment.")
+    assert (await licence.told())[-2:] == ["cancelled", "enrolled"]
 
 
 async def test_each_enrolment_is_shown_as_exactly_one_state(licence: Licence):
@@ -354,6 +408,7 @@ async def test_what_was_published_and_who_it_is_about_cannot_be_changed(licence:
         update(ProgrammeVersion).where(ProgrammeVersion.programme_id == licence.id).values(name="Another"),
         update(ProgrammeAttempt).where(ProgrammeAttempt.enrolment_id == enrolment).values(ordinal=9),
         update(ProgrammeEnrolment).where(ProgrammeEnrolment.id == enrolment).values(version_id=uuid7()),
+        update(ProgrammeEvent).where(ProgrammeEvent.enrolment_id == enrolment).values(kind="cancelled"),
     ):
         with pytest.raises(DBAPIError):
             await licence.do(lambda work, statement=statement: work.session.execute(statement))
@@ -372,6 +427,7 @@ async def test_two_who_were_one_person_go_on_with_one_enrolment(licence: Licence
         ("in_progress", None),
         ("cancelled", users_merge.MERGED),
     ]
+    assert await licence.told() == ["enrolled", "enrolled", "cancelled"]
     async with licence.office.snapshot(licence.world.system) as work:
         assert (
             await work.session.scalars(select(Submission.user_id).where(Submission.id == met))

@@ -363,7 +363,7 @@ async def make_world(live: Live) -> World:
     locked_assignment, (locked,) = await story.lock(live, version["id"], 1)
     page = locked.page(live)
     await live.do("SessionProbe", {"url": page, "configKeyHash": story.seb(page)}, token=locked.token)
-    return World(
+    world = World(
         version["id"],
         shown["evaluation"]["id"],
         question,
@@ -391,6 +391,18 @@ async def make_world(live: Live) -> World:
         await make_programmes(live, shown["evaluation"]["id"]),
         locked_assignment,
         locked,
+    )
+    await address(live, world)
+    return world
+
+
+async def address(live: Live, world: World) -> None:
+    """Enrol whoever can sign in, and issue an assignment to them."""
+    recipients = [{"userId": global_id("User", world.person.user_id)}]
+    given = {"programmeId": world.programmes.published, "recipients": recipients}
+    await live.do("ProgrammeEnrol", given, role="manager")
+    await live.do(
+        "AssignmentIssue", {"evaluationVersionId": world.version_id, "recipients": recipients}, role="manager"
     )
 
 

@@ -23,6 +23,7 @@ INSIDE = [place for place in access_table.declared(schema) if place[0] not in RO
 
 ELSEWHERE = {
     ("ProbeRecorded", "technicalDetails"),
+    ("ProgrammeEvent", "enrolment"),
     ("Session", "room"),
     ("CorrectionChange", "submission"),
     ("ItemStatistics", "questionVersion"),

@@ -77,6 +77,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "Certificate": ("auditor", lambda w: {"id": w.programmes.certificate}),
     "Certificates": ("viewer", lambda _w: {"filter": {"state": ["ACTIVE"]}}),
     "CertificateSettings": ("auditor", lambda _w: {}),
+    "ProgrammeEvents": ("auditor", lambda w: {"programmeId": w.programmes.published}),
     "ProgrammeDiff": ("auditor", lambda w: {"id": w.programmes.published, "before": 0}),
     "Activity": ("auditor", lambda _w: {"first": 5, "filter": {"act": "assignment."}}),
     "ActivityCheckpoints": ("auditor", lambda _w: {}),
@@ -127,6 +128,8 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "AttentionRules": ("proctor", lambda _w: {}),
     "Cohorts": ("auditor", lambda _w: {}),
     "MySignIns": ("signed in", lambda _w: {}),
+    "MyProgrammes": ("signed in", lambda _w: {}),
+    "MyAssignments": ("signed in", lambda _w: {}),
     "ServiceTokens": ("integrator", lambda _w: {"first": 5}),
     "CredentialKeys": ("admin", lambda _w: {"first": 5}),
 }
@@ -135,6 +138,7 @@ QUERIES: dict[str, tuple[str, Build]] = {
 STREAMS: dict[str, tuple[str, Build]] = {
     "LiveSessionStream": ("proctor", lambda w: {"scope": {"assignmentId": w.assignment}}),
     "ReviewStream": ("assessor", lambda _w: {}),
+    "ProgrammeStream": ("auditor", lambda w: {"programmeId": w.programmes.published}),
     "RoomStream": ("proctor", lambda w: {"roomId": w.rooms.room}),
     "AssignmentStream": ("proctor", lambda w: {"assignmentId": w.assignment}),
     "SessionStream": ("proctor", lambda w: {"sessionId": w.busy.session_id}),
@@ -196,10 +200,11 @@ async def test_a_stream_delivers(live: Live, world: World, name: str):
         "AssignmentStream": "AssignmentEvents",
         "RoomStream": "RoomEvents",
         "ReviewStream": "ReviewEvents",
+        "ProgrammeStream": "ProgrammeEvents",
         "LiveSessionStream": "LiveSessionEvents",
     }.get(name, "SessionEvents")
     of_it = build(world) or ({} if name == "ReviewStream" else {"sessionId": world.busy.session_id})
-    reader = await live.token("assessor" if name == "ReviewStream" else "proctor")
+    reader = await live.token({"ReviewStream": "assessor", "ProgrammeStream": "auditor"}.get(name, "proctor"))
     (page,) = (await live.ask(listed, of_it | {"first": 1}, token=reader)).values()
     async with asyncio.timeout(10), live.stream(name, build(world) | {"after": page["cursor"]}, token) as frames:
         frame = await anext(frames)
