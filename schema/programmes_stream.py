@@ -14,7 +14,7 @@ from resolvers.sources import Frame
 from schema.access import Info, ask, follow, says, told
 from schema.enums import closed_set
 from schema.identity import User
-from schema.nodes import global_id, local_id
+from schema.nodes import global_id, looked_for
 from schema.programmes import ProgrammeRequirement
 from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.streams import After, First, checked, frame_of, page_of
@@ -128,7 +128,7 @@ class ProgrammesStreamQuery:
         self, info: Info, programme_id: ProgrammeId, after: After = None, first: First = 100
     ) -> ProgrammeEventPage:
         """Page through the events."""
-        programme = local_id("Programme", programme_id, path=["programmeId"])
+        programme = looked_for("Programme", programme_id)
         return ProgrammeEventPage.of(await programmes_stream.events(info.context, programme, after, checked(first)))
 
 
@@ -141,6 +141,6 @@ class ProgrammesStreamSubscription:
         self, info: Info, programme_id: ProgrammeId, after: After = None
     ) -> AsyncGenerator[ProgrammeStreamFrame, None]:
         """Follow the programme."""
-        programme = local_id("Programme", programme_id, path=["programmeId"])
+        programme = looked_for("Programme", programme_id)
         async for frame in programmes_stream.stream(info.context, programme, after):
             yield ProgrammeStreamFrame.of(frame)
