@@ -19,6 +19,7 @@ from services import (
     programmes_actions,
     programmes_enrol,
     programmes_follow,
+    programmes_preview,
     programmes_read,
     programmes_transfer,
 )
@@ -26,6 +27,7 @@ from services.assignments_recipients import Recipient
 from services.idempotency import Answer
 from services.paging import Page, PageRequest
 from services.programmes_actions import Available
+from services.programmes_preview import Preview
 from services.programmes_read import EnrolmentState, Filter, Progress
 from services.work import Work
 
@@ -71,6 +73,12 @@ async def actions(context: Context, row: ProgrammeEnrolment) -> list[Available]:
     version = await context.loaders.of(programme_loaders.version).load(row.version_id)
     is_newest = programme is None or version is None or version.number == programme.latest_number
     return programmes_actions.available(row, await context.capabilities(), is_newest=is_newest)
+
+
+@requires(Capability.PROGRAMMES_MANAGE)
+async def enrol_preview(context: Context, programme_id: UUID, recipients: Sequence[Recipient]) -> Preview:
+    """Tell what enrolling would do now."""
+    return await context.read(programmes_preview.preview, programme_id, recipients)
 
 
 @requires(Capability.PROGRAMMES_MANAGE)

@@ -1,5 +1,6 @@
 """What changes enrolments: enrol, cancel, and decide about a requirement that is held."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,16 +9,19 @@ import strawberry
 from models.programmes import Programme as ProgrammeRow
 from resolvers import programmes_enrolments as enrolments
 from resolvers.programmes_enrolments import EnrolledRow
-from schema.access import Info, act, says, told
+from schema.access import Info, act, preview, says, told
+from schema.assignments_issue import SAMPLE, PreviewedProblem, PreviewedRecipient
 from schema.assignments_terms import RecipientInput
 from schema.enums import closed_set
 from schema.nodes import local_id
-from schema.problems import Problem, Refused, attempt
-from schema.programmes import Programme
+from schema.problems import Problem, Refused, attempt, problem_of
+from schema.programmes import Programme, ProgrammeVersion
 from schema.programmes_enrolments import ProgrammeEnrolment
 from schema.users_acts import KEY, WHY
 from services import assignments_addresses
 from services.assignments_recipients import MOST, Recipient
+from services.programmes_preview import Preview
+from services.refusals import Refusal
 
 KIND = "ProgrammeEnrolment"
 
@@ -122,6 +126,35 @@ class ProgrammeEnrolResult:
         )
 
 
+@strawberry.type(description="Everything to see before enrolling. Nothing was changed.")
+class ProgrammeEnrolPreview:
+    """Answer of `programmeEnrolPreview`."""
+
+    enrolled_count: int = told("How many people would be enrolled, members of groups included.")
+    already_count: int = told("How many are enrolled, or hold a certificate that counts, and would stay as they are.")
+    sample: list[PreviewedRecipient] = told(f"The first {SAMPLE} of those who would be enrolled.")
+    refused: list[PreviewedProblem] = told("The recipients who would not be enrolled, by their place in the input.")
+    programme_version: ProgrammeVersion | None = told("By which version; null when nobody would be.")
+    assignment_count: int = told("How many assignments would be issued, each with its mail.")
+    due_at: datetime | None = told("When it would be due; null when nothing is.")
+    problems: list[Problem] = told("Why nothing would be done; empty when `programmeEnrol` would enrol.")
+
+    @classmethod
+    def of(cls, found: Preview | None, problems: list[Problem]) -> "ProgrammeEnrolPreview":
+        """Show a preview, or why there is none."""
+        rows = [] if found is None else list(enumerate(found.rows))
+        return cls(
+            enrolled_count=0 if found is None else len(found.new),
+            already_count=0 if found is None else found.already_count,
+            sample=[] if found is None else [PreviewedRecipient.of(one) for one in found.new[:SAMPLE]],
+            refused=[PreviewedProblem(index=n, problem=problem_of(one)) for n, one in rows if isinstance(one, Refusal)],
+            programme_version=found and ProgrammeVersion.of(found.version),
+            assignment_count=0 if found is None else found.assignment_count,
+            due_at=found and found.due_at,
+            problems=problems,
+        )
+
+
 @strawberry.type(description="Whom a request has enrolled.")
 class ProgrammeEnrolPayload:
     """Answer of `programmeEnrol`."""
@@ -153,6 +186,26 @@ class ProgrammeHoldDecidePayload:
 
     enrolment: ProgrammeEnrolment | None = told("The enrolment; null when nothing was done.")
     problems: list[Problem] = told("Why nothing was done.")
+
+
+@strawberry.type
+class ProgrammeEnrolQuery:
+    """What enrolling would do."""
+
+    @preview(
+        enrolments.enrol_preview,
+        "Everything to see before enrolling: whom, who is already, by which version, and how much is issued.",
+    )
+    async def programme_enrol_preview(
+        self, info: Info, input: Annotated[ProgrammeEnrolInput, says("Whom, in what; a key is not looked at.")]
+    ) -> ProgrammeEnrolPreview:
+        """Preview."""
+        programme_id = local_id("Programme", input.programme_id, path=["programmeId"])
+
+        async def look() -> Preview:
+            return await enrolments.enrol_preview(info.context, programme_id, input.plain())
+
+        return ProgrammeEnrolPreview.of(*await attempt(look()))
 
 
 @strawberry.type

@@ -47,7 +47,7 @@ from schema.programmes import ProgrammesQuery
 from schema.programmes_acts import ProgrammesMutation
 from schema.programmes_badge import ProgrammesBadgeMutation
 from schema.programmes_enrolments import ProgrammeEnrolmentsQuery
-from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation
+from schema.programmes_enrolments_acts import ProgrammeEnrolmentsMutation, ProgrammeEnrolQuery
 from schema.programmes_stream import ProgrammesStreamQuery, ProgrammesStreamSubscription
 from schema.public_links import PublicLinksMutation
 from schema.question_keys import KEYS
@@ -98,6 +98,7 @@ Query = merge_types(
         SchedulesQuery,
         ProgrammesQuery,
         ProgrammeEnrolmentsQuery,
+        ProgrammeEnrolQuery,
         CertificatesQuery,
         ProgrammesStreamQuery,
         OverridesQuery,

@@ -15,7 +15,7 @@ from sqlalchemy import and_, func, or_, select
 from models.assignments import Assignment, AssignmentStatus
 from models.authoring import EvaluationVersion
 from models.base import uuid7
-from models.programmes import Programme, ProgrammeRequirement, ProgrammeVersion
+from models.programmes import Programme, ProgrammeRequirement, ProgrammeStatus, ProgrammeVersion
 from models.programmes_enrolments import (
     EnrolmentStatus,
     ProgrammeAttempt,
@@ -63,29 +63,52 @@ async def enrol(work: Work, programme_id: UUID, given: Sequence[Recipient], link
     Answers for each row, in order. Whoever is enrolled already, or holds a certificate that counts, stays as they are,
     and is answered with that. Those who cannot be enrolled are reported; when nobody can be, nothing is done.
     """
-    if not given:
-        raise InvalidInput("There is nobody to enrol.", path=["recipients"], hint="Name people, addresses or groups.")
+    require_recipients(given)
     rows = await assignments_recipients.look(work, given)
     assignments_recipients.require_somebody(given, rows)
     programme = await programmes.held(work, programme_id)
-    if programme.latest_number == 0:
-        raise StateDrift("The programme has no version yet.", current_state="DRAFT", current_version=programme.version)
-    version = (await programmes.versions_of(work, [programme_id]))[programme_id][0]
+    version = await newest(work, programme)
     asked = (await programmes.requirements_of(work, [version.id]))[version.id]
     rows = await assignments_recipients.create(work, rows)
     known = await _known(work, programme_id, _ids(assignments_recipients.people_of(rows)))
     new = [one for one in assignments_recipients.people_of(rows) if one.user_id not in known]
-    if len(new) * len(asked) > MOST_ISSUED:
-        raise InvalidInput(
-            f"That would issue {len(new) * len(asked)} assignments; a request issues at most {MOST_ISSUED}.",
-            path=["recipients"],
-            hint="Send several requests.",
-        )
+    require_issuable(len(new), len(asked))
     made = await make(work, programme, version, asked, new, link)
     return {
         "programme": str(programme_id),
         "rows": [_answered(one, row, made, known) for one, row in zip(given, rows, strict=True)],
     }
+
+
+def require_recipients(given: Sequence[Recipient]) -> None:
+    """Refuse to enrol nobody."""
+    if not given:
+        raise InvalidInput("There is nobody to enrol.", path=["recipients"], hint="Name people, addresses or groups.")
+
+
+def require_issuable(people: int, asked: int) -> None:
+    """Refuse more assignments than one request may issue."""
+    if people * asked > MOST_ISSUED:
+        raise InvalidInput(
+            f"That would issue {people * asked} assignments; a request issues at most {MOST_ISSUED}.",
+            path=["recipients"],
+            hint="Send several requests.",
+        )
+
+
+async def newest(work: Work, programme: Programme) -> ProgrammeVersion:
+    """Return the version by which people are enrolled now; refuse a programme that has none, or is archived."""
+    if programme.status == ProgrammeStatus.ARCHIVED:
+        raise StateDrift("The programme is archived.", current_state="ARCHIVED", current_version=programme.version)
+    if programme.latest_number == 0:
+        raise StateDrift("The programme has no version yet.", current_state="DRAFT", current_version=programme.version)
+    return (await programmes.versions_of(work, [programme.id]))[programme.id][0]
+
+
+async def unknown(work: Work, programme_id: UUID, people: Sequence[Resolved]) -> list[Resolved]:
+    """Return those of these people who are neither enrolled nor hold a certificate that counts, in order."""
+    known = await _known(work, programme_id, _ids(people))
+    return [one for one in people if one.user_id is None or one.user_id not in known]
 
 
 async def cancel(work: Work, enrolment_id: UUID, reason: str) -> Answer:
@@ -153,7 +176,7 @@ async def make(
         "programme_id": programme.id,
         "version_id": version.id,
         "created_at": now,
-        "due_at": _due(version, now) if renews is None else renews.due_at,
+        "due_at": due(version, now) if renews is None else renews.due_at,
         "renewal_of_id": None if renews is None else renews.enrolment_id,
         "mandatory_count": sum(one.is_mandatory for one in asked),
         "enrolled_by": work.viewer.user_id,
@@ -161,7 +184,7 @@ async def make(
     rows = [{"id": made[user_id], "user_id": user_id, **common} for user_id in made]
     await setwise.insert(work, ProgrammeEnrolment, rows)
     sat = await authoring.newest(work, EvaluationVersion, [one.evaluation_id for one in asked], published=True)
-    due = [
+    attempts = [
         Due(
             programme.org_unit_id,
             programme.id,
@@ -184,10 +207,10 @@ async def make(
             "requirement_id": asked[place % len(asked)].id,
             "evaluation_version_id": one.evaluation_version_id,
         }
-        for place, one in enumerate(due)
+        for place, one in enumerate(attempts)
     ]
     await setwise.insert(work, ProgrammeProgress, progress)
-    await programmes_issue.issue(work, due, link)
+    await programmes_issue.issue(work, attempts, link)
     told = {"programme_id": str(programme.id), "number": version.number}
     if renews is not None:
         told |= {"renewal_of": str(renews.enrolment_id)}
@@ -201,7 +224,8 @@ async def make(
     return made
 
 
-def _due(version: ProgrammeVersion, now: datetime) -> datetime | None:
+def due(version: ProgrammeVersion, now: datetime) -> datetime | None:
+    """Return when an enrolment that is made now is to be completed; None when nothing is due."""
     return None if version.due_days is None else now + timedelta(days=version.due_days)
 
 

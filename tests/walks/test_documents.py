@@ -102,6 +102,10 @@ QUERIES: dict[str, tuple[str, Build]] = {
     "MailTemplates": ("auditor", lambda _w: {}),
     "MailTemplatePreview": ("admin", lambda _w: {"key": "INVITATION", "body": "Dear {{ candidate_name }}"}),
     "ParkedJobs": ("admin", lambda _w: {}),
+    "ProgrammeEnrolPreview": (
+        "manager",
+        lambda w: {"input": {"programmeId": w.programmes.published, "recipients": [{"groupId": w.people.group}]}},
+    ),
     "AssignmentPreview": (
         "manager",
         lambda w: {"input": {"evaluationVersionId": w.version_id, "recipients": [{"groupId": w.people.group}]}},

@@ -222,5 +222,35 @@ async def test_an_enrolment_goes_on_by_the_newest_version_and_what_can_be_done_i
     assert (certificate["programmeVersion"]["number"], can(certificate)) == (2, {"REVOKE": True, "REISSUE": True})
 
 
+async def test_what_enrolling_would_do_is_shown_and_then_done(live: Live):
+    evaluation = await programmes.evaluation(live)
+    programme = await programmes.begin(live, dueDays=30)
+    for name in ("Theory", "Practice"):
+        await programmes.ask_for(live, programme, evaluation, name=name)
+    fresh = [f"{uuid4().hex}@example.org" for _ in range(3)]
+    given = {"programmeId": programme, "addresses": f"none, {fresh[0]}", "csv": f"email\n{fresh[1]}\n{fresh[2]}"}
+    early = await previewed(live, given)
+    assert [one["code"] for one in early["problems"]] == ["STATE_DRIFT"]
+    assert (early["enrolledCount"], early["programmeVersion"]) == (0, None)
+    await programmes.publish(live, programme)
+    await live.do("ProgrammeEnrol", {"programmeId": programme, "addresses": fresh[0]}, role="manager")
+    seen = await previewed(live, given)
+    assert (seen["enrolledCount"], seen["alreadyCount"], seen["assignmentCount"]) == (2, 1, 4)
+    assert [(one["email"], one["isNew"]) for one in seen["sample"]] == [(one, True) for one in fresh[1:]]
+    assert [(one["index"], one["problem"]["code"]) for one in seen["refused"]] == [(0, "INVALID_INPUT")]
+    assert (seen["programmeVersion"]["number"], seen["problems"], seen["dueAt"] is None) == (1, [], False)
+    rows = (await live.do("ProgrammeEnrol", given, role="manager"))["results"]
+    assert sum(row["enrolledCount"] for row in rows) == seen["enrolledCount"]
+    issued = [len(one["attempts"]) for row in rows[2:] for one in row["enrolment"]["progress"]]
+    assert sum(issued) == seen["assignmentCount"]
+    await live.do("ProgrammeArchive", {"id": programme, "reason": "Replaced."}, role="manager")
+    late = await previewed(live, given)
+    assert [one["message"] for one in late["problems"]] == ["The programme is archived."]
+
+
+async def previewed(live: Live, given: dict[str, Any]) -> dict[str, Any]:
+    return (await live.ask("ProgrammeEnrolPreview", {"input": given}, role="manager"))["programmeEnrolPreview"]
+
+
 def can(shown: dict[str, Any]) -> dict[str, bool]:
     return {one["action"]: one["enabled"] for one in shown["availableActions"]}
