@@ -24,11 +24,12 @@ from bench.rows import Found, Row
 from bench.rows_doors import DOORS
 from bench.rows_fanout import FAN_OUT
 from bench.rows_limits import LIMITS
+from bench.rows_programmes import PROGRAMMES
 from bench.rows_rooms import ROOMS
 from bench.rows_start import START
 from bench.rows_streams import STREAMS
 
-ROWS = (*READS_AND_WRITES, *DOORS, *STREAMS, *FAN_OUT, *ROOMS, *LIMITS, *START)
+ROWS = (*READS_AND_WRITES, *DOORS, *STREAMS, *FAN_OUT, *ROOMS, *PROGRAMMES, *LIMITS, *START)
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 FULL, QUICK = 4.0, 0.6
 """Seconds of one round."""

@@ -31,6 +31,7 @@ from rich.console import Console
 
 from bench import (
     chaos_board,
+    chaos_certificates,
     chaos_corrections,
     chaos_jobs,
     chaos_proctors,
@@ -199,11 +200,14 @@ async def jobs(kills: int) -> bool:
 
 
 async def programmes(kills: int) -> bool:
-    """Kill workers that enrol people in a programme; each is enrolled once, and is issued all of it once."""
+    """Kill workers that enrol people, and that take them to their certificate; each step of each is done once."""
     found = await chaos_programmes.trial(kills)
     _say(f"{found.kills} kills while {found.people} people were enrolled: {found.enrolments} enrolments")
     _say(f"{found.attempts} attempts, {found.assignments} assignments, {found.mails} mails, 3 to each")
-    return found.is_whole
+    through = await chaos_certificates.trial(kills)
+    _say(f"{through.kills} kills while {through.people} people were enrolled, sat, tried {through.retakes} times again")
+    _say("and were certified: " + ", ".join(f"{name} {count}" for name, count in through.found.items()))
+    return found.is_whole and through.is_whole
 
 
 async def schedules(kills: int) -> bool:

@@ -199,10 +199,11 @@ async def flat_events(bench: Bench, world: World) -> Found:
         await more_events(admin, world, sessions, 490_000)
         for _ in range(ROUNDS):
             await bench.measure(many)
-    return _by_time(many, few)
+    return by_time(many, few)
 
 
-def _by_time(ours: Side, theirs: Side, per: float = 1.0) -> Found:
+def by_time(ours: Side, theirs: Side, per: float = 1.0) -> Found:
+    """Compare how long an answer takes; `per` is how many times as much there is on our side."""
     told = [
         f"p50 {side.middle('p50') * 1e3:.1f} ms, {side.middle('app'):,.0f}+{side.middle('db'):,.0f} µs"
         for side in (ours, theirs)
@@ -217,7 +218,7 @@ async def flat_sessions(bench: Bench, world: World) -> Found:
     few = bench.ours([[_asked(bench, text, {"id": world.assignment, **proctor})]])
     many = bench.ours([[_asked(bench, text, {"id": world.crowded, **proctor})]])
     await bench.compare(many, few)
-    return _by_time(many, few)
+    return by_time(many, few)
 
 
 ROWS: Sequence[Row] = (

@@ -33,6 +33,9 @@ _COPIED = {
     "submissions": ("id", "session_id", "assignment_id", "user_id"),
     "submission_items": ("id", "submission_id"),
     "submission_score_versions": ("id", "submission_id"),
+    "programme_enrolments": ("id", "user_id"),
+    "programme_progress": ("id", "enrolment_id"),
+    "programme_attempts": ("id", "enrolment_id", "progress_id", "assignment_id"),
 }
 """Tables that are copied, and their columns that name something copied."""
 

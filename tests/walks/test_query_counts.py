@@ -42,6 +42,7 @@ NESTED = {
         "admin",
         """query ($n: Int!) { programmeEnrolments(first: $n) { totalCount nodes { id state completionPercent user { email }
             enrolledBy { displayName } programme { id } programmeVersion { number requirements { name } }
+            certificate { id state } renewalOf { id } availableActions { action enabled }
             progress { state requirement { name } evaluationVersion { id } submission { id latestScore { percent } }
               attempts { assignment { id runLabel } } } } } }""",
     ),
