@@ -44,6 +44,9 @@ STEP: Final = 5
 ALONE: Final = 20
 """People whose history is asked for alone, too."""
 
+SENT_ANEW: Final = (Fate.VERY_LATE, Fate.TOO_LATE)
+"""Who comes when the first mail is so old that its link is dead."""
+
 _RENEWALS: Final = "select renewal_of_id from programme_enrolments where renewal_of_id is not null"
 _ATTEMPTS: Final = "select count(*) from programme_attempts where ordinal = $1"
 _MAILS: Final = "select count(*) from messages where template = $1"
@@ -179,6 +182,8 @@ class Trial:
         self.found.want("links of renewals that died within 200 days of the end", self.stage.resent, 0)
         await self.step(last + timedelta(days=LATER[Fate.VERY_LATE]))
         await self.step(last + timedelta(days=LATER[Fate.TOO_LATE]))
+        hopeless = [(one, n) for one, fates in self.plan.fates.items() for n in fates if fates[n] in SENT_ANEW]
+        self.found.want("links sent anew", self.stage.resent, sum(len(LICENCES[one]) for one, _ in hopeless))
         self.found.counts["links sent anew, long after the end"] = self.stage.resent
         await self._check_renewed()
 

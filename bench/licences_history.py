@@ -13,7 +13,7 @@ from services import certificates_read, programmes_read
 from services.paging import PageRequest
 from services.programmes_read import EnrolmentState
 
-PAGE: Final = 200
+PAGE: Final = 100
 
 _ROWS: Final = """
 select c.id, c.user_id, c.enrolment_id, c.programme_id, c.issued_at, c.valid_through, c.expires_at, c.renews_id,
