@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -225,7 +225,9 @@ class Trial:
             lengths[length] += 1
             if row.renewal_of_id is not None and by_enrolment[row.renewal_of_id].renewal_of_id is not None:
                 self.found.want("length of a chain after two decades", length, 3)
-        self.found.counts |= {f"certificates, number {length} of a chain": lengths[length] for length in sorted(lengths)}
+        self.found.counts |= {
+            f"certificates, number {length} of a chain": lengths[length] for length in sorted(lengths)
+        }
 
     async def check_mails(self) -> None:
         """Compare the mails with the certificates: one of each issue, and one of each end that came near."""
@@ -234,6 +236,16 @@ class Trial:
         self.found.want("mails of an issue", issued, len(rows))
         self.found.want("mails of an end", ending, licences_history.mails_due(rows, self.looks))
         self.found.counts |= {"mails of an issue": issued, "mails of an end": ending}
+
+
+def show(found: Outcome, say: Callable[[str], None]) -> None:
+    """Tell counts and seconds, a line each, and everything that was not as it should be."""
+    for what, count in found.counts.items():
+        say(f"{count:>9,}    {what}")
+    for what, seconds in found.seconds.items():
+        say(f"{seconds:>9.1f} s  {what}")
+    for wrong in found.wrong:
+        say(f"wrong: {wrong}")
 
 
 async def trial(people: int, pools: Path = POOLS, seed: int = 1) -> Outcome:

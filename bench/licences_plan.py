@@ -73,7 +73,7 @@ def shared_out(people: Sequence[int], shares: Sequence[tuple[V, float]], chance:
         for _ in range(max(1, round(share * len(people)))):
             if left:
                 given[left.pop()] = value
-    return given | {person: shares[0][0] for person in left}
+    return given | dict.fromkeys(left, shares[0][0])
 
 
 class Plan:

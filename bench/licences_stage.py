@@ -128,9 +128,7 @@ class Stage:
         for name, asked in LICENCES.items():
             made = UUID((await self.do(programmes.create, Content(name, "", RULES)))["programme"])
             for exam in asked:
-                given = Given(
-                    name=exam, evaluation_id=exams[exam], attempts=ATTEMPTS, cooling_off_days=COOLING_OFF
-                )
+                given = Given(name=exam, evaluation_id=exams[exam], attempts=ATTEMPTS, cooling_off_days=COOLING_OFF)
                 await self.do(programmes_requirements.add, made, given)
             await self.do(programmes.publish, made, None)
             self.programmes[name] = made
