@@ -41,8 +41,8 @@ POOLS: Final = Path(__file__).parents[2] / "shared/data/question-pools"
 STEP: Final = 5
 """Days between two looks while certificates are about to end."""
 
-ALONE: Final = 20
-"""People whose history is asked for alone, too."""
+ALONE: Final = 15
+"""Of how many people the history of one is asked for alone, too."""
 
 SENT_ANEW: Final = (Fate.VERY_LATE, Fate.TOO_LATE)
 """Who comes when the first mail is so old that its link is dead."""
@@ -89,7 +89,7 @@ class Trial:
         await self.second_decade()
         await self.check_mails()
         with self.found.timed("asking for the history"):
-            asked, wrong = await licences_history.differences(self.stage, min(ALONE, len(self.people)))
+            asked, wrong = await licences_history.differences(self.stage, -(-len(self.people) // ALONE))
         self.found.counts["questions about a day"] = asked
         self.found.wrong += wrong
         self.found.counts["papers sat in all"] = self.stage.sittings
