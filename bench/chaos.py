@@ -5,6 +5,7 @@ python -m bench.chaos durability [--kills 100]
 python -m bench.chaos jobs [--kills 50]
 python -m bench.chaos schedules [--kills 30]
 python -m bench.chaos programmes [--kills 50]
+python -m bench.chaos licences [--people 300] [--pools FOLDER]
 python -m bench.chaos rooms [--redis] [--seconds 600] [--sessions 1000] [--proctors 50] [--rate 20]
 python -m bench.chaos proctors [--races 1000]
 python -m bench.chaos corrections [--people 5000]
@@ -42,6 +43,7 @@ from bench import (
     chaos_site,
     chaos_statistics,
     chaos_uploads,
+    licences,
 )
 from bench.chaos_people import Reader, Saver, Stage, Writer, ledger, staged, until_told
 from bench.chaos_site import Site
@@ -330,11 +332,22 @@ def _board(given: argparse.Namespace) -> bool:
     return given.pool is None or asyncio.run(board(given.pool, given.papers or 200))
 
 
+def _licences(given: argparse.Namespace) -> bool:
+    """Turn two decades of licences; without the public pools the suite is left out, or refused where it was named."""
+    if not given.pools.is_dir():
+        _say(f"no question pools at {given.pools}: name their folder by --pools")
+        return given.suite == "all"
+    found = asyncio.run(licences.trial(given.people or 300, given.pools))
+    licences.show(found, _say)
+    return not found.wrong
+
+
 SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "streams": _all_streams,
     "durability": lambda given: asyncio.run(durability(given.kills or 100)),
     "jobs": lambda given: asyncio.run(jobs(given.kills or 50)),
     "programmes": lambda given: asyncio.run(programmes(given.kills or 50)),
+    "licences": _licences,
     "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
     "rooms": _all_rooms,
     "proctors": lambda given: asyncio.run(proctors(given.races)),
@@ -359,8 +372,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument(
-        "--people", type=int, help="people of the corrections suite (5000) or the statistics suite (10000)"
+        "--people", type=int, help="people of the corrections (5000), statistics (10000) or licences suite (300)"
     )
+    parser.add_argument("--pools", type=Path, default=licences.POOLS, help="folder of the licences suite's questions")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     parser.add_argument("--assessors", type=int, default=20, help="assessors of the reviews suite")
     parser.add_argument("--papers", type=int, help="papers of the reviews suite (500) or the board suite (200)")

@@ -85,10 +85,13 @@ async def issue(
     }
 
 
-async def issue_each(work: Work, terms: Terms, people: Sequence[Resolved], link: Link | None = None) -> list[UUID]:
+async def issue_each(
+    work: Work, terms: Terms, people: Sequence[Resolved], needed: Sequence[datetime | None], link: Link | None = None
+) -> list[UUID]:
     """Issue an assignment of their own to each of these people, who exist; return the assignments in their order.
 
-    A fixed number of statements, however many they are. With `link` each of them is mailed.
+    `needed` tells until when each of them needs the invitation, see `invitations.end_of_life`. A fixed number of
+    statements, however many they are. With `link` each of them is mailed.
     """
     now = await work.now()
     pattern, version = await assignments_terms.made(work, terms, now)
@@ -99,9 +102,12 @@ async def issue_each(work: Work, terms: Terms, people: Sequence[Resolved], link:
     of_each = [{"org_unit_id": pattern.org_unit_id, "assignment_id": one, "user_id": who.user_id} for one, who in pairs]
     named = [{**row, "kind": who.kind, "ref": who.ref} for row, who in zip(of_each, people, strict=True)]
     await setwise.insert(work, AssignmentTarget, named)
-    sent = {"sent_at": now, "expires_at": invitations.end_of_life(now, pattern.valid_until)}
+    ends = [invitations.end_of_life(now, pattern.valid_until, one) for one in needed]
     invitation_ids = [uuid7() for _ in people]
-    invited = [{**row, **sent, "id": one, "jti": uuid7()} for one, row in zip(invitation_ids, of_each, strict=True)]
+    invited = [
+        {**row, "id": one, "jti": uuid7(), "sent_at": now, "expires_at": until}
+        for one, row, until in zip(invitation_ids, of_each, ends, strict=True)
+    ]
     await setwise.insert(work, Invitation, invited)
     if link is not None and people:
         await assignments_mail.invite(work, pattern, version, link, invitation_ids)

@@ -23,7 +23,7 @@ from services.tokens import LONGEST_LIFE, Claims, Tokens, TokenType
 from services.work import Work
 
 LIFE = timedelta(days=30)
-"""How long an invitation is good for when its assignment has no end."""
+"""How long an invitation is good for when its assignment has no end, unless it is known to be needed longer."""
 
 NONCE_LENGTH = range(16, 129)
 
@@ -47,9 +47,12 @@ class Invited:
     status: InvitationStatus
 
 
-def end_of_life(sent_at: datetime, valid_until: datetime | None) -> datetime:
-    """Return when an invitation expires: with the window, or after 30 days when the window has no end."""
-    ends = sent_at + LIFE if valid_until is None else valid_until
+def end_of_life(sent_at: datetime, valid_until: datetime | None, needed_until: datetime | None = None) -> datetime:
+    """Return when an invitation expires: with the window, or after 30 days when the window has no end.
+
+    With `needed_until` one without an end lives until then, if that is later; none lives longer than 400 days.
+    """
+    ends = valid_until or max(sent_at + LIFE, needed_until or sent_at)
     return min(ends, sent_at + LONGEST_LIFE[TokenType.INVITATION])
 
 

@@ -8,11 +8,12 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import select, update
 
 from jobs import programmes as job
+from models.assignments import Invitation
 from models.certificates import Certificate, CertificateNotice
 from models.identity import User
 from models.messages import Message
 from models.programmes import ExpiryAnchor
-from models.programmes_enrolments import ProgrammeEnrolment
+from models.programmes_enrolments import ProgrammeAttempt, ProgrammeEnrolment
 from services import certificates, programmes, programmes_read
 from tests.factories import assignments as recipients
 from tests.services.test_programmes import LINK, Licence, email, licence, sitting
@@ -100,6 +101,40 @@ async def test_a_renewal_begins_in_its_window_once_by_the_newest_version_and_mak
     assert await renewed.renew() == 1
     third = await renewed.pass_((await renewed.renewal_of(row.id)).id)
     assert third.renews_id == second.id
+
+
+async def invited(licence: Licence, enrolment: UUID) -> list[Invitation]:
+    """The invitations that an enrolment has sent, in the order of its attempts (whoever hands in here adds others)."""
+    mine = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id == enrolment)
+    async with licence.office.snapshot(licence.world.system) as work:
+        wanted = select(Invitation).where(Invitation.assignment_id.in_(mine), Invitation.ordinal == 1)
+        return list(await work.session.scalars(wanted.order_by(Invitation.sent_at)))
+
+
+async def test_the_link_to_a_renewal_lives_as_long_as_it_can_be_sat_and_at_most_400_days(licence: Licence):
+    for grace, lives in ((100, None), (730, 400)):
+        renewed, enrolment, first = await certified(licence, lead_days=90, grace_days=grace)
+        assert first.renewal_opens_at is not None
+        renewed.licence.office = renewed.start.shifted(first.renewal_opens_at - first.issued_at + timedelta(hours=1))
+        assert await renewed.renew() == 1
+        again = (await renewed.renewal_of(enrolment)).id
+        await licence.hand_in(again, right=False)
+        await licence.follow(again)
+        one, other = await invited(licence, again)
+        if lives is None:
+            assert one.expires_at == other.expires_at == first.renewal_ends_at
+        else:
+            assert [row.expires_at - row.sent_at for row in (one, other)] == [timedelta(days=lives)] * 2
+        renewed.at(0)
+
+
+async def test_the_link_of_an_enrolment_lives_until_it_is_due_and_at_least_30_days(licence: Licence):
+    for due_days in (None, 7, 180):
+        await licence.write(due_days=due_days)
+        enrolment = await licence.one()
+        (one,) = await invited(licence, enrolment)
+        due_at = (await licence.row(enrolment)).due_at
+        assert one.expires_at == (due_at if due_days == 180 else one.sent_at + timedelta(days=30))
 
 
 async def test_after_the_grace_nothing_is_renewed_and_whoever_is_late_begins_anew(licence: Licence):
