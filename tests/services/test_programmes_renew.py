@@ -99,8 +99,19 @@ async def test_a_renewal_begins_in_its_window_once_by_the_newest_version_and_mak
     assert await renewed.renew() == 0
     renewed.at(DAYS * 3 - 20)
     assert await renewed.renew() == 1
-    third = await renewed.pass_((await renewed.renewal_of(row.id)).id)
+    last = await renewed.renewal_of(row.id)
+    third = await renewed.pass_(last.id)
     assert third.renews_id == second.id
+    events = await licence.events()
+    once = ["enrolled", "attempt_handed_in", "requirement_met", "completed", "certified"]
+    assert [(one.enrolment_id, one.kind) for one in events] == [
+        (each, kind) for each in (enrolment, row.id, last.id) for kind in once
+    ]
+    began = [one.payload.get("renewal_of") for one in events if one.kind == "enrolled"]
+    assert began == [None, str(enrolment), str(row.id)]
+    issued = [(one.payload["certificate"], one.payload["renews"]) for one in events if one.kind == "certified"]
+    ids = [str(one.id) for one in (first, second, third)]
+    assert issued == list(zip(ids, [None, *ids[:2]], strict=True))
 
 
 async def invited(licence: Licence, enrolment: UUID) -> list[Invitation]:
@@ -170,6 +181,7 @@ async def test_a_renewal_within_the_grace_continues_and_one_after_it_stands_alon
     renewed.at(DAYS * 2 + 30)
     late = await renewed.pass_(row.id)
     assert late.renews_id is None
+    assert [one.payload["renews"] for one in await licence.events() if one.kind == "certified"] == [None, None]
     assert late.valid_through == late.issued_at.date() + relativedelta(months=12)
 
 
