@@ -174,7 +174,11 @@ async def test_a_certificate_is_followed_through_its_renewal_reissue_and_revocat
     assert [one["kind"] for one in events] == [*PASSED, *PASSED, *ended]
     assert [one["enrolment"]["id"] for one in events] == [before] * len(PASSED) + [renewal] * (len(PASSED) + 3)
     first, again = events[: len(PASSED)], events[len(PASSED) :]
-    assert (first[0]["facts"], again[0]["facts"], again[0]["actor"]) == ({}, {"renewal_of": str(local_id("ProgrammeEnrolment", before))}, None)
+    assert (first[0]["facts"], again[0]["facts"], again[0]["actor"]) == (
+        {},
+        {"renewal_of": str(local_id("ProgrammeEnrolment", before))},
+        None,
+    )
     told = [one["facts"] for one in (first[-1], again[4], again[6])]
     assert [one["renews"] for one in told] == [None, *[told[0]["certificate"]] * 2]
     assert [one["replaces"] for one in told] == [None, None, told[1]["certificate"]]
