@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
@@ -14,7 +15,7 @@ from models.identity import User
 from models.messages import Message
 from models.programmes import ExpiryAnchor
 from models.programmes_enrolments import ProgrammeAttempt, ProgrammeEnrolment
-from services import certificates, programmes, programmes_read
+from services import certificates, programmes, programmes_read, users_merge
 from tests.factories import assignments as recipients
 from tests.services.test_programmes import LINK, Licence, email, licence, sitting
 
@@ -233,6 +234,16 @@ async def test_holders_are_told_once_of_the_issue_and_of_each_reminder_until_the
     renewed.at(DAYS * 2 - 8)
     assert await renewed.tell() == 0
     assert enrolment != other
+
+
+async def test_a_certificate_goes_over_to_the_one_person_that_two_were(licence: Licence):
+    renewed, enrolment, first = await certified(licence, lead_days=30)
+    going = (await licence.row(await licence.one())).user_id
+    admin = (await licence.world.staff("tenant_admin")).everywhere()
+    merge = partial(users_merge.merge, kept_id=going, duplicate_id=first.user_id, reason="The same person.")
+    await licence.office.perform(admin, merge)
+    (moved,) = await renewed.certificates(enrolment)
+    assert (moved.user_id, moved.id, moved.holder_name) == (going, first.id, first.holder_name)
 
 
 async def programmes_read_state(licence: Licence, enrolment: UUID) -> str:
