@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from models.accommodations import AccommodationProfile
 from models.assignments import AssignmentTarget, Invitation
 from models.capabilities import Capability
+from models.certificates import Certificate
 from models.identity import GroupMember, User, UserOrgUnit, UserRole, UserStatus
 from models.overrides import AssignmentOverride
 from models.programmes_enrolments import EnrolmentStatus, ProgrammeEnrolment, ProgrammeEventKind
@@ -83,6 +84,7 @@ AUTHORED = (
     "evidence_events",
     "programmes",
     "programme_versions",
+    "credential_keys",
 )
 """Tables whose references say who did something, which stays as it was said."""
 
@@ -249,7 +251,7 @@ async def _move_attempts(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
 
 
 async def _move_enrolments(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:
-    """Move enrolments; the duplicate's is cancelled where both are in progress in one programme."""
+    """Move enrolments and certificates; of two in progress in one programme the duplicate's is cancelled."""
     row, now = ProgrammeEnrolment, await work.now()
     left = {"synchronize_session": False}
     own = select(row.programme_id).where(row.user_id == kept_id, row.status == EnrolmentStatus.IN_PROGRESS)
@@ -261,8 +263,9 @@ async def _move_enrolments(work: Work, kept_id: UUID, duplicate_id: UUID) -> Non
         Happened(one.programme_id, one.id, one.org_unit_id, ProgrammeEventKind.CANCELLED, reason=MERGED) for one in over
     ]
     await programmes_events.append(work, cancelled, now)
-    moved = update(row).where(row.user_id == duplicate_id).values(user_id=kept_id)
-    await work.session.execute(moved, execution_options=left)
+    for table in (row, Certificate):
+        moved = update(table).where(table.user_id == duplicate_id).values(user_id=kept_id)
+        await work.session.execute(moved, execution_options=left)
 
 
 async def _move_seats(work: Work, kept_id: UUID, duplicate_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """Programmes against the database: enrolled once, followed, tried again by rule, corrected, cancelled."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -99,10 +100,13 @@ class Licence:
 
     async def told(self) -> list[str]:
         """What the stream of the programme has told, from the first event on."""
+        return [one.kind for one in await self.events()]
+
+    async def events(self) -> Sequence[ProgrammeEvent]:
+        """Every event of the programme, in the order of its stream."""
         stream = streams.programme_stream(self.world.tenant_id, self.id)
         async with self.office.snapshot(self.world.system) as work:
-            page = await streams.events(work, stream, Position.start(), 500)
-        return [one.kind for one in page.rows]
+            return (await streams.events(work, stream, Position.start(), 500)).rows
 
     async def follow(self, enrolment: UUID, office=None) -> bool:
         return await self.do(programmes_follow.follow, enrolment, LINK, office=office)

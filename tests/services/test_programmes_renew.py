@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
@@ -14,7 +15,7 @@ from models.identity import User
 from models.messages import Message
 from models.programmes import ExpiryAnchor
 from models.programmes_enrolments import ProgrammeAttempt, ProgrammeEnrolment
-from services import certificates, programmes, programmes_read
+from services import certificates, programmes, programmes_read, users_merge
 from tests.factories import assignments as recipients
 from tests.services.test_programmes import LINK, Licence, email, licence, sitting
 
@@ -99,8 +100,19 @@ async def test_a_renewal_begins_in_its_window_once_by_the_newest_version_and_mak
     assert await renewed.renew() == 0
     renewed.at(DAYS * 3 - 20)
     assert await renewed.renew() == 1
-    third = await renewed.pass_((await renewed.renewal_of(row.id)).id)
+    last = await renewed.renewal_of(row.id)
+    third = await renewed.pass_(last.id)
     assert third.renews_id == second.id
+    events = await licence.events()
+    once = ["enrolled", "attempt_handed_in", "requirement_met", "completed", "certified"]
+    assert [(one.enrolment_id, one.kind) for one in events] == [
+        (each, kind) for each in (enrolment, row.id, last.id) for kind in once
+    ]
+    began = [one.payload.get("renewal_of") for one in events if one.kind == "enrolled"]
+    assert began == [None, str(enrolment), str(row.id)]
+    issued = [(one.payload["certificate"], one.payload["renews"]) for one in events if one.kind == "certified"]
+    ids = [str(one.id) for one in (first, second, third)]
+    assert issued == list(zip(ids, [None, *ids[:2]], strict=True))
 
 
 async def invited(licence: Licence, enrolment: UUID) -> list[Invitation]:
@@ -170,6 +182,7 @@ async def test_a_renewal_within_the_grace_continues_and_one_after_it_stands_alon
     renewed.at(DAYS * 2 + 30)
     late = await renewed.pass_(row.id)
     assert late.renews_id is None
+    assert [one.payload["renews"] for one in await licence.events() if one.kind == "certified"] == [None, None]
     assert late.valid_through == late.issued_at.date() + relativedelta(months=12)
 
 
@@ -221,6 +234,16 @@ async def test_holders_are_told_once_of_the_issue_and_of_each_reminder_until_the
     renewed.at(DAYS * 2 - 8)
     assert await renewed.tell() == 0
     assert enrolment != other
+
+
+async def test_a_certificate_goes_over_to_the_one_person_that_two_were(licence: Licence):
+    renewed, enrolment, first = await certified(licence, lead_days=30)
+    going = (await licence.row(await licence.one())).user_id
+    admin = (await licence.world.staff("tenant_admin")).everywhere()
+    merge = partial(users_merge.merge, kept_id=going, duplicate_id=first.user_id, reason="The same person.")
+    await licence.office.perform(admin, merge)
+    (moved,) = await renewed.certificates(enrolment)
+    assert (moved.user_id, moved.id, moved.holder_name) == (going, first.id, first.holder_name)
 
 
 async def programmes_read_state(licence: Licence, enrolment: UUID) -> str:

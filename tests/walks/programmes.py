@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from jobs import programmes as job
+from services import demonstration, invitations
 from tests.walks import essays, story
 from tests.walks.conftest import Live
 
@@ -21,6 +25,10 @@ async def begin(live: Live, **rules: Any) -> str:
     """Begin a programme; returns its id."""
     given = {"name": f"Licence {uuid4().hex[:8]}", "description": "To *transmit*.", "rules": rules}
     return (await live.do("ProgrammeCreate", given, role="manager"))["programme"]["id"]
+
+
+MONTHLY = {"validityMonths": 1, "leadDays": 27, "expiryAnchor": "WINDOW_END"}
+"""Rules by which a certificate is renewed from the day after it was issued, or three days later at most."""
 
 
 async def ask_for(live: Live, programme: str, evaluation_id: str, **more: Any) -> dict[str, Any]:
@@ -85,6 +93,18 @@ async def certify(live: Live, programme: str) -> dict[str, Any]:
     (enrolment,) = await enrol(live, programme)
     await sit(live, enrolment, 0, right=4)
     return await until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+
+
+async def renew(live: Live, enrolment: str) -> str:
+    """Let the job of renewals look as it will in five days; returns the enrolment that renews this one."""
+    house, who = live.service.house, await demonstration.persona(live.service.house.office, "demo", "admin")
+    link = partial(invitations.link, house.site, house.tokens)
+    await job.renew_tenant(house.office.shifted(timedelta(days=5)), who.tenant_id, link)
+    wanted = {"filter": {"programmeId": (await shown(live, enrolment))["programme"]["id"]}}
+    found = (await live.ask("ProgrammeEnrolments", wanted, role="admin"))["programmeEnrolments"]["nodes"]
+    seen = [await shown(live, one["id"]) for one in found]
+    (renewal,) = [one["id"] for one in seen if one["renewalOf"] is not None and one["renewalOf"]["id"] == enrolment]
+    return renewal
 
 
 async def outdated(live: Live) -> str:

@@ -121,6 +121,33 @@ async def test_a_person_without_any_role_signs_in_and_sees_their_programmes_in_o
     assert [one["nodes"][0]["id"] for one in (page, rest)] == [later, enrolment]
 
 
+async def test_a_renewal_stands_before_what_it_renews_and_a_revocation_is_told_without_its_reason(live: Live):
+    who, secret = await person(live), f"Secret {key()}"
+    enrolment = await enrol(live, await programmes.published(live, **programmes.MONTHLY), who)
+    token = bearer(live, who)
+    await programmes.sit(live, enrolment, 0, right=4)
+    await programmes.until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
+    renewal = await programmes.renew(live, enrolment)
+    later, first = (await my(live, "MyProgrammes", token))["nodes"]
+    assert [(one["id"], one["isRenewal"]) for one in (later, first)] == [(renewal, True), (enrolment, False)]
+    assert (later["state"], later["completionPercent"], later["certificate"]) == ("IN_PROGRESS", "0.00", None)
+    assert (first["state"], first["certificate"]["state"]) == ("CERTIFIED", "ACTIVE")
+    assert later["dueAt"] == first["certificate"]["expiresAt"]
+    assert later["requirements"][0]["attemptsUsed"] == 0
+    assert first["requirements"][0]["assignment"]["id"] != later["requirements"][0]["assignment"]["id"]
+    await programmes.sit(live, renewal, 0, right=4)
+    await programmes.until(live, renewal, lambda one: one["state"] == "CERTIFIED")
+    later, first = (await my(live, "MyProgrammes", token))["nodes"]
+    assert later["certificate"]["validThrough"] > first["certificate"]["validThrough"]
+
+    await live.do("CertificateRevoke", {"id": later["certificate"]["id"], "reason": secret}, role="manager")
+    found = await my(live, "MyProgrammes", token)
+    later, first = found["nodes"]
+    assert (later["state"], later["completionPercent"], first["state"]) == ("COMPLETED", "100.00", "CERTIFIED")
+    assert (later["certificate"]["state"], later["certificate"]["revokedAt"] is None) == ("REVOKED", False)
+    assert secret not in str(found)
+
+
 async def test_assignments_of_no_programme_stand_by_when_they_close(live: Live):
     who, now = await person(live), datetime.now(UTC)
     version = (await story.publish(live))["id"]
@@ -307,13 +334,15 @@ async def test_as_many_statements_for_three_as_for_forty(live: Live):
     evaluation = (await live.ask("EvaluationVersion", {"id": version}, role="author"))["evaluationVersion"][
         "evaluation"
     ]
-    token, numbers = bearer(live, who), dict[tuple[str, int], int]()
+    token, numbers, certified = bearer(live, who), dict[tuple[str, int], int](), 0
     for have, want in ((0, FEW), (FEW, MANY)):
         for n in range(have, want):
             invitation = await issue(live, version, who)
-            await enrol(live, await programmes.published(live, evaluation_id=evaluation["id"]), who)
-            if n < 2:
+            enrolment = await enrol(live, await programmes.published(live, evaluation_id=evaluation["id"]), who)
+            if n < 2 or n % 4 == 0:
                 await sit(live, invitation, 4)
+                await programmes.sit(live, enrolment, 0, right=4)
+                await programmes.until(live, enrolment, lambda one: one["state"] == "CERTIFIED")
         for name in NOTHING:
             tries = []
             for _ in range(5):
@@ -321,7 +350,9 @@ async def test_as_many_statements_for_three_as_for_forty(live: Live):
                     found = await my(live, name, token, first=100)
                 tries.append(len(statements))
             assert len(found["nodes"]) == want
+            certified += sum(one.get("certificate") is not None for one in found["nodes"])
             numbers[name, want] = min(tries)
     print(f"\n{numbers}")  # noqa: T201 - for the closing note
+    assert certified == 2 + 11
     for name in NOTHING:
         assert numbers[name, FEW] == numbers[name, MANY]

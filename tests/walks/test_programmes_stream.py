@@ -63,6 +63,9 @@ STORY = [
 ]
 
 
+PASSED = ["ENROLLED", "ATTEMPT_HANDED_IN", "REQUIREMENT_MET", "COMPLETED", "CERTIFIED"]
+
+
 async def test_a_programme_is_followed_from_enrolling_to_its_completion(live: Live):
     programme = await programmes.published(live, {"attempts": 2})
     token = await live.token("auditor")
@@ -153,6 +156,37 @@ async def test_a_transfer_is_told_before_what_comes_of_it(live: Live):
         2,
         1,
     )
+
+
+async def test_a_certificate_is_followed_through_its_renewal_reissue_and_revocation(live: Live):
+    programme = await programmes.published(live, **programmes.MONTHLY)
+    async with live.stream("ProgrammeStream", {"programmeId": programme}, await live.token("auditor")) as frames:
+        await anext(frames)
+        before = (await programmes.certify(live, programme))["id"]
+        renewal = await programmes.renew(live, before)
+        await programmes.sit(live, renewal, 0, right=4)
+        seen = await programmes.until(live, renewal, lambda one: one["state"] == "CERTIFIED")
+        given = {"id": seen["certificate"]["id"], "reason": "Another name."}
+        new = (await live.do("CertificateReissue", given, role="manager"))["certificate"]["id"]
+        await live.do("CertificateRevoke", {"id": new, "reason": "Somebody else sat it."}, role="manager")
+        events = await gathered(frames, len(PASSED) * 2 + 3)
+    ended = ["CERTIFICATE_REVOKED", "CERTIFIED", "CERTIFICATE_REVOKED"]
+    assert [one["kind"] for one in events] == [*PASSED, *PASSED, *ended]
+    assert [one["enrolment"]["id"] for one in events] == [before] * len(PASSED) + [renewal] * (len(PASSED) + 3)
+    first, again = events[: len(PASSED)], events[len(PASSED) :]
+    assert (first[0]["facts"], again[0]["facts"], again[0]["actor"]) == (
+        {},
+        {"renewal_of": str(local_id("ProgrammeEnrolment", before))},
+        None,
+    )
+    told = [one["facts"] for one in (first[-1], again[4], again[6])]
+    assert [one["renews"] for one in told] == [None, *[told[0]["certificate"]] * 2]
+    assert [one["replaces"] for one in told] == [None, None, told[1]["certificate"]]
+    assert told[0]["valid_through"] < told[1]["valid_through"] == told[2]["valid_through"]
+    assert [(one["facts"]["cause"], one["reason"]) for one in (again[5], again[7])] == [
+        ("reissued", "Another name."),
+        ("decision", "Somebody else sat it."),
+    ]
 
 
 async def test_another_org_unit_and_another_tenant_see_nothing(live: Live):
