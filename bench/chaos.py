@@ -199,11 +199,14 @@ async def jobs(kills: int) -> bool:
 
 
 async def programmes(kills: int) -> bool:
-    """Kill workers that enrol people in a programme; each is enrolled once, and is issued all of it once."""
+    """Kill people who enrol and sit, and workers that follow, retake, certify and renew; count what came of it."""
     found = await chaos_programmes.trial(kills)
-    _say(f"{found.kills} kills while {found.people} people were enrolled: {found.enrolments} enrolments")
-    _say(f"{found.attempts} attempts, {found.assignments} assignments, {found.mails} mails, 3 to each")
-    return found.is_whole
+    hit = ", ".join(f"{what} {times}" for what, times in found.hit.most_common())
+    _say(f"{found.kills} kills while {found.people} people went through a programme {found.rounds} times, at: {hit}")
+    _say(", ".join(f"{count} {what}" for what, count in found.counts.items()))
+    for wrong in found.wrong:
+        _say(f"wrong: {wrong}")
+    return not found.wrong
 
 
 async def schedules(kills: int) -> bool:
