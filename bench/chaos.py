@@ -35,6 +35,7 @@ from bench import (
     chaos_jobs,
     chaos_proctors,
     chaos_programmes,
+    chaos_remediation,
     chaos_reviews,
     chaos_rooms,
     chaos_schedules,
@@ -209,6 +210,18 @@ async def programmes(kills: int) -> bool:
     return not found.wrong
 
 
+async def remediation(people: int) -> bool:
+    """Correct scores both ways under each policy, carry that through twice, and ask what counted when."""
+    found = await chaos_remediation.trial(people)
+    laps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in found.seconds.items())
+    _say(f"{found.people} people under each policy, corrected both ways; {found.followed} times followed: {laps}")
+    _say("; ".join(f"{policy}: {told}" for policy, told in found.certificates.items()))
+    _say(f"{found.answered} certificates told for four days; {found.explained} rows explained by the ledger")
+    for wrong in found.wrong[:20]:
+        _say(f"wrong: {wrong}")
+    return not found.wrong
+
+
 async def schedules(kills: int) -> bool:
     """Two workers are killed around due moments, over a change of the clock, month ends, leap days and a dead week."""
     found = await chaos_schedules.trial(kills)
@@ -334,6 +347,7 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "durability": lambda given: asyncio.run(durability(given.kills or 100)),
     "jobs": lambda given: asyncio.run(jobs(given.kills or 50)),
     "programmes": lambda given: asyncio.run(programmes(given.kills or 50)),
+    "remediation": lambda given: asyncio.run(remediation(given.people or 50)),
     "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
     "rooms": _all_rooms,
     "proctors": lambda given: asyncio.run(proctors(given.races)),
@@ -358,7 +372,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument(
-        "--people", type=int, help="people of the corrections suite (5000) or the statistics suite (10000)"
+        "--people", type=int, help="people of the corrections (5000), statistics (10000) or remediation suite (50)"
     )
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")
     parser.add_argument("--assessors", type=int, default=20, help="assessors of the reviews suite")
