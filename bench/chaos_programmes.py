@@ -12,10 +12,8 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -23,15 +21,13 @@ import orjson
 from bench.chaos_jobs import VAULT, Crew, new_folder
 from bench.chaos_programmes_crew import ACTS, ATTEMPTS, COOLING, fails
 from bench.chaos_programmes_found import LEDGER, SETTLED, WRONG
+from bench.sitting import publish
 from models.programmes import ExpiryAnchor
 from server import database
 from server.addresses import DatabaseAddress
 from server.cluster import Cluster
 from server.driver import Connection, connected
-from services import authoring_evaluations, authoring_pool, identity, programmes, programmes_requirements
-from services.authoring import Drift
-from services.authoring_evaluations import EvaluationSettings
-from services.authoring_sections import SectionDraft, Selector
+from services import identity, programmes, programmes_requirements
 from services.programmes import Content, Rules
 from services.programmes_requirements import Given
 from services.viewer import Viewer
@@ -215,16 +211,8 @@ async def _planned(office: Office) -> dict[str, str]:
         return await identity.found_tenant(work, name="Chaos", slug="chaos", time_zone="UTC", org_unit="Main")
 
     tenant = await office.perform(Viewer.system(UUID(int=7)), found)
-    do = partial(office.perform, Viewer.system(tenant.tenant_id, tenant.org_unit_id))
-    entries: list[dict[str, Any]] = [
-        {"id": f"C{n}A01", "question": f"Question {n}?", "answers": ["right", "wrong"], "correct": 0} for n in "12"
-    ]
-    await do(lambda work: authoring_pool.import_pool(work, entries, publish=True))
-    settings = EvaluationSettings(title="Paper", pass_percent=Decimal(70))
-    section = SectionDraft(title="All", selector=Selector(reference_prefix="C"))
-    create = partial(authoring_evaluations.create, name=None, settings=settings, sections=[section])
-    evaluation = UUID((await do(create))["evaluation_id"])
-    await do(lambda work: authoring_evaluations.publish(work, evaluation, Drift()))
+    viewer = Viewer.system(tenant.tenant_id, tenant.org_unit_id)
+    evaluation = (await publish(office, viewer, 2)).evaluation_id
 
     async def define(work: Work) -> str:
         rules = Rules(validity_months=12, expiry_anchor=ExpiryAnchor.WINDOW_END, lead_days=30, reminder_days=())
@@ -235,4 +223,8 @@ async def _planned(office: Office) -> dict[str, str]:
         await programmes.publish(work, programme, None)
         return str(programme)
 
-    return {"tenant": str(tenant.tenant_id), "unit": str(tenant.org_unit_id), "programme": await do(define)}
+    return {
+        "tenant": str(tenant.tenant_id),
+        "unit": str(tenant.org_unit_id),
+        "programme": await office.perform(viewer, define),
+    }

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.chaos_jobs import VAULT
+from bench.sitting import RIGHT, TOKENS, WRONG, Sitting
 from jobs import programmes as job
 from jobs.handling import Tools
 from jobs.worker import Pace, Worker
@@ -29,11 +28,9 @@ from mail.outbox import Outbox
 from mail.post import Sender
 from models.assignments import Invitation, TargetKind
 from realtime.hub import Hub
-from services import assignments_redeem, invitations, programmes_enrol, sessions, sessions_expiry
+from services import programmes_enrol
 from services.assignments_recipients import Recipient
 from services.refusals import Refusal
-from services.sessions_writes import SessionWrites
-from services.tokens import Tokens
 from services.viewer import Viewer
 from services.work import Office, Work
 from storage.local import LocalStorage
@@ -45,7 +42,6 @@ COOLING: Final = (0, 1, 1)
 
 ATTEMPTS: Final = 2
 SITE: Final = "https://example.org"
-TOKENS: Final = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 SLOW: Final = 0.02
 
 ACTS: Final = (
@@ -110,9 +106,9 @@ class People:
 
     def __init__(self, office: Office, folder: Path) -> None:
         plan = orjson.loads((folder / "plan").read_bytes())
-        self._office, self._writes, self._folder = office, SessionWrites(office), folder
+        self._office, self._folder = office, folder
         self._viewer = Viewer.system(UUID(plan["tenant"]), UUID(plan["unit"]), name="enrolling")
-        self._programme = UUID(plan["programme"])
+        self._sitting, self._programme = Sitting(office, self._viewer), UUID(plan["programme"])
 
     async def work(self) -> None:
         """Go on until killed. Another may be at the same just now, and is refused or refuses."""
@@ -126,30 +122,14 @@ class People:
                 found = await work.fetch(_OPEN)
             for row in found:
                 with contextlib.suppress(Refusal):
-                    await self._sit(row)
+                    await self._sitting.sit(row["invitation"], row["session"], lambda _n, row=row: _choice(row))
             await asyncio.sleep(0 if found else 0.05)
 
-    async def _sit(self, row: Any) -> None:
-        """Redeem an invitation, start, answer and hand in, or go on where somebody was killed at that."""
-        async with self._office.snapshot(self._viewer) as work:
-            (known,) = (await invitations.by_id(work, [row["invitation"]])).values()
-        claims = invitations.verify(TOKENS, invitations.mint(TOKENS, known.invitation))
-        session_id = row["session"]
-        if session_id is None:
-            redeem = partial(assignments_redeem.redeem, claims=claims, nonce=str(row["invitation"]))
-            bearer = replace(assignments_redeem.bearer(claims), name="redeeming")
-            session_id = UUID((await self._office.perform(bearer, redeem, repeatable=True))["session_id"])
-        candidate = assignments_redeem.candidate(claims, session_id)
-        start = partial(sessions.start, session_id=session_id)
-        await self._office.perform(replace(candidate.elevated(), name="starting"), start, repeatable=True)
-        async with self._office.snapshot(self._viewer) as work:
-            paper = (await sessions.papers(work, [session_id]))[session_id]
-        person, place = int(row["email"].partition("@")[0][1:]), row["position"] - 1
-        wrong = row["ordinal"] == 1 and not row["is_renewal"] and fails(person, place)
-        answers = [(UUID(item["item_id"]), 1, {"choice": "b" if wrong else "a"}) for item in paper.items]
-        await self._writes.save_many(candidate, answers)
-        submit = partial(sessions_expiry.submit, session_id=session_id)
-        await self._office.perform(replace(candidate.elevated(), name="handing in"), submit, repeatable=True)
+
+def _choice(row: Any) -> str:
+    person, place = int(row["email"].partition("@")[0][1:]), row["position"] - 1
+    is_wrong = row["ordinal"] == 1 and not row["is_renewal"] and fails(person, place)
+    return WRONG if is_wrong else RIGHT
 
 
 def slow_link(invitation: Invitation) -> str:

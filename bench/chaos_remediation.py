@@ -178,7 +178,7 @@ class Trial:
         programme = UUID((await self._do(partial(programmes.create, content=Content(policy, "", rules))))["programme"])
         asked = programmes_requirements.Given(name="Paper", evaluation_id=published.evaluation_id, attempts=2)
         await self._do(partial(programmes_requirements.add, programme_id=programme, given=asked))
-        await self._do(lambda work: programmes.publish(work, programme, None))
+        await self._do(partial(programmes.publish, programme_id=programme, expected_version=None))
         given = [Recipient(TargetKind.EMAIL, f"{policy}{n}@example.org") for n in range(2 * self._half)]
         rows = (await self._do(partial(programmes_enrol.enrol, programme_id=programme, given=given, link=None)))["rows"]
         ids = [UUID(row["enrolment"]) for row in rows]
