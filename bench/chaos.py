@@ -32,11 +32,11 @@ from rich.console import Console
 
 from bench import (
     chaos_board,
-    chaos_certificates,
     chaos_corrections,
     chaos_jobs,
     chaos_proctors,
     chaos_programmes,
+    chaos_remediation,
     chaos_reviews,
     chaos_rooms,
     chaos_schedules,
@@ -202,14 +202,26 @@ async def jobs(kills: int) -> bool:
 
 
 async def programmes(kills: int) -> bool:
-    """Kill workers that enrol people, and that take them to their certificate; each step of each is done once."""
+    """Kill people who enrol and sit, and workers that follow, retake, certify and renew; count what came of it."""
     found = await chaos_programmes.trial(kills)
-    _say(f"{found.kills} kills while {found.people} people were enrolled: {found.enrolments} enrolments")
-    _say(f"{found.attempts} attempts, {found.assignments} assignments, {found.mails} mails, 3 to each")
-    through = await chaos_certificates.trial(kills)
-    _say(f"{through.kills} kills while {through.people} people were enrolled, sat, tried {through.retakes} times again")
-    _say("and were certified: " + ", ".join(f"{name} {count}" for name, count in through.found.items()))
-    return found.is_whole and through.is_whole
+    hit = ", ".join(f"{what} {times}" for what, times in found.hit.most_common())
+    _say(f"{found.kills} kills while {found.people} people went through a programme {found.rounds} times, at: {hit}")
+    _say(", ".join(f"{count} {what}" for what, count in found.counts.items()))
+    for wrong in found.wrong:
+        _say(f"wrong: {wrong}")
+    return not found.wrong
+
+
+async def remediation(people: int) -> bool:
+    """Correct scores both ways under each policy, carry that through twice, and ask what counted when."""
+    found = await chaos_remediation.trial(people)
+    laps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in found.seconds.items())
+    _say(f"{found.people} people under each policy, corrected both ways; {found.followed} times followed: {laps}")
+    _say("; ".join(f"{policy}: {told}" for policy, told in found.certificates.items()))
+    _say(f"{found.answered} certificates told for four days; {found.explained} rows explained by the ledger")
+    for wrong in found.wrong[:20]:
+        _say(f"wrong: {wrong}")
+    return not found.wrong
 
 
 async def schedules(kills: int) -> bool:
@@ -348,6 +360,7 @@ SUITES: Mapping[str, Callable[[argparse.Namespace], bool]] = {
     "jobs": lambda given: asyncio.run(jobs(given.kills or 50)),
     "programmes": lambda given: asyncio.run(programmes(given.kills or 50)),
     "licences": _licences,
+    "remediation": lambda given: asyncio.run(remediation(given.people or 50)),
     "schedules": lambda given: asyncio.run(schedules(given.kills or 30)),
     "rooms": _all_rooms,
     "proctors": lambda given: asyncio.run(proctors(given.races)),
@@ -372,7 +385,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20, help="items answered in a second in the rooms suite")
     parser.add_argument("--kills", type=int, help="kills of the durability suite (100) or the jobs suite (50)")
     parser.add_argument(
-        "--people", type=int, help="people of the corrections (5000), statistics (10000) or licences suite (300)"
+        "--people",
+        type=int,
+        help="people of the corrections (5000), statistics (10000), remediation (50) or licences suite (300)",
     )
     parser.add_argument("--pools", type=Path, default=licences.POOLS, help="folder of the licences suite's questions")
     parser.add_argument("--races", type=int, default=1000, help="races of the proctors suite")

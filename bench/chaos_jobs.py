@@ -147,10 +147,25 @@ class Crew:
 
     async def _keep(self) -> None:
         while not self._over:
-            process = await asyncio.create_subprocess_exec(*self._command, stderr=asyncio.subprocess.DEVNULL)
+            process = await asyncio.create_subprocess_exec(
+                *self._command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            )
             self._alive.append(process)
             await process.wait()
             self._alive.remove(process)
+
+    @property
+    def pids(self) -> list[int]:
+        """Those that are alive, by their ids."""
+        return [process.pid for process in self._alive]
+
+    def kill(self, pid: int) -> bool:
+        """Kill one of them, and tell whether it was alive."""
+        for process in self._alive:
+            if process.pid == pid and process.returncode is None:
+                process.kill()
+                return True
+        return False
 
     def kill_one(self) -> bool:
         """Kill any of them, and tell whether there was one."""
