@@ -23,6 +23,7 @@ from models.base import (
     unique,
 )
 
+_GOES_ON = "status = 'in_progress'"
 FOLLOWED = {"narrow": [Narrowing.ORG_UNIT, Narrowing.STAFF_ONLY]}
 
 
@@ -101,6 +102,20 @@ class ProgrammeEnrolment(Resource, Timed, Base):
         refer_within("renewal_of_id", "programme_enrolments"),
         unique("renewal_of_id"),
         index("ix_programme_enrolments_expires", "programme_id", "expires_at", where="expires_at is not null"),
+        index("ix_programme_enrolments_held", "programme_id", "created_at", "id", where="held_count > 0"),
+        index(
+            "ix_programme_enrolments_failed",
+            "programme_id",
+            "created_at",
+            "id",
+            where=f"{_GOES_ON} and failed_count > 0",
+        ),
+        index(
+            "ix_programme_enrolments_due",
+            "programme_id",
+            "due_at",
+            where=f"{_GOES_ON} and failed_count = 0 and due_at is not null",
+        ),
         CheckConstraint(among("status", EnrolmentStatus), "status"),
         CheckConstraint("(status in ('completed', 'certified')) = (completed_at is not null)", "completed"),
         CheckConstraint("(status = 'certified') = (certified_at is not null)", "certified"),

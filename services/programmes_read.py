@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Text, and_, false, func, literal_column, or_, select
 
 from models.programmes import ProgrammeRequirement
 from models.programmes_enrolments import EnrolmentStatus, ProgrammeAttempt, ProgrammeEnrolment, ProgrammeProgress
@@ -18,6 +18,10 @@ from services.refusals import InvalidInput
 from services.work import Work
 
 MOST_DAYS: Final = 3_660
+
+_NONE: Final = literal_column("0", Integer)
+_IN_PROGRESS: Final = literal_column(f"'{EnrolmentStatus.IN_PROGRESS.value}'", Text)
+"""Written into the statement: a plan for any value could not use the indexes of those that are held, failed or due."""
 
 
 class EnrolmentState(StrEnum):
@@ -76,7 +80,7 @@ async def listed(work: Work, wanted: Filter, page: PageRequest) -> Page[Programm
     if wanted.states is not None:
         statement = statement.where(or_(false(), *[_shown_as(one) for one in wanted.states]))
     if wanted.is_held is not None:
-        statement = statement.where(row.held_count > 0 if wanted.is_held else row.held_count == 0)
+        statement = statement.where(row.held_count > _NONE if wanted.is_held else row.held_count == _NONE)
     if wanted.expires_within_days is not None:
         statement = statement.where(_expires_within(wanted.expires_within_days))
     if wanted.is_renewal is not None:
@@ -125,7 +129,7 @@ def _shown_as(wanted: EnrolmentState) -> ColumnElement[bool]:
     if wanted in (EnrolmentState.COMPLETED, EnrolmentState.CANCELLED):
         return row.status == wanted.value
     is_over = and_(row.expires_at.is_not(None), row.expires_at <= func.evalium_now())
-    goes_on = and_(row.status == EnrolmentStatus.IN_PROGRESS, row.failed_count == 0)
+    goes_on = and_(row.status == _IN_PROGRESS, row.failed_count == _NONE)
     is_late = and_(row.due_at.is_not(None), row.due_at <= func.evalium_now())
     match wanted:
         case EnrolmentState.CERTIFIED:
@@ -133,7 +137,7 @@ def _shown_as(wanted: EnrolmentState) -> ColumnElement[bool]:
         case EnrolmentState.EXPIRED:
             return and_(row.status == EnrolmentStatus.CERTIFIED, is_over)
         case EnrolmentState.FAILED:
-            return and_(row.status == EnrolmentStatus.IN_PROGRESS, row.failed_count > 0)
+            return and_(row.status == _IN_PROGRESS, row.failed_count > _NONE)
         case EnrolmentState.OVERDUE:
             return and_(goes_on, is_late)
         case _:

@@ -42,9 +42,15 @@ NESTED = {
         "admin",
         """query ($n: Int!) { programmeEnrolments(first: $n) { totalCount nodes { id state completionPercent user { email }
             enrolledBy { displayName } programme { id } programmeVersion { number requirements { name } }
-            certificate { id state } renewalOf { id } availableActions { action enabled }
             progress { state requirement { name } evaluationVersion { id } submission { id latestScore { percent } }
-              attempts { assignment { id runLabel } } } } } }""",
+              attempts { assignment { id runLabel } } }
+            availableActions { action enabled } renewalOf { id } certificate { id state verificationUrl
+              availableActions { action enabled } user { id } revokedBy { id } programme { id } programmeVersion { number } } } } }""",
+    ),
+    "enrolments by filter": (
+        "admin",
+        """query ($n: Int!) { programmeEnrolments(first: $n, filter: {expiresWithinDays: 90, state: [CERTIFIED], isHeld: false}) {
+            totalCount nodes { id state completionPercent certificate { id } } } }""",
     ),
     "schedules to runs": (
         "admin",
@@ -184,6 +190,15 @@ async def count(live: Live, text: str, variables: dict[str, Any], role: str) -> 
     return len(statements), len(answer.get("nodes") or answer["monitor"]["nodes"]), statements
 
 
+CERTIFIED = """update programme_enrolments set status = 'certified', met_count = mandatory_count,
+    completed_at = now(), certified_at = now(), expires_at = now() + interval '30 days'"""
+CERTIFICATES = """insert into certificates (id, tenant_id, org_unit_id, programme_id, version_id, enrolment_id, user_id,
+    token, holder_name, grounds, issued_at, valid_through, expires_at, renewal_opens_at, renewal_ends_at)
+    select gen_random_uuid(), tenant_id, org_unit_id, programme_id, version_id, id, user_id,
+    id::text, 'Holder', '[]', now(), current_date + 30, now() + interval '30 days', now(), now() + interval '30 days'
+    from programme_enrolments"""
+
+
 @pytest.fixture(scope="module")
 async def crowd(live: Live) -> dict[int, str]:
     """An assignment of 3 people and one of 40, all of whom sat and handed in; and 40 evaluations and assignments."""
@@ -237,6 +252,8 @@ async def crowd(live: Live) -> dict[int, str]:
     assert live.database.admin_dsn is not None
     async with connected(live.database.admin_dsn) as owner:
         await quiet(owner)
+        await owner.execute(CERTIFIED)
+        await owner.execute(CERTIFICATES)
     return issued
 
 
