@@ -32,8 +32,8 @@ async def test_a_small_room_is_sat_and_watched_and_everybody_sees_the_same(
     assert verdict.deliveries == 2 * verdict.events
     asked = {name: shares.count for name, shares in report.operations.items()}
     assert asked["InvitationRedeem"] == asked["SessionStart"] == asked["SessionSubmit"] == 6
-    assert verdict.events >= 6 * 3 + asked["AnswerSave"] + asked["SessionEventsRecord"]
-    assert report.delay.count >= 2 * asked["SessionEventsRecord"]
+    assert verdict.events >= 6 * 3 + asked.get("AnswerSave", 0) + asked.get("SessionEventsRecord", 0)
+    assert report.delay.count >= 2 * asked.get("SessionEventsRecord", 0)
     assert done <= set(asked)
     assert report.cuts > 0
     assert report.label in said[0]
