@@ -24,6 +24,8 @@ BULK = frozenset(
         "correctionApply",
         "correctionUndo",
         "evaluationStatistics",
+        "programmeEnrol",
+        "programmeEnrolPreview",
     }
 )
 """Operations on thousands of rows, which staff send alone: a busy hour must not keep them from ever coming through."""
