@@ -117,11 +117,7 @@ async def cancel(work: Work, enrolment_id: UUID, reason: str) -> Answer:
     if row.status != EnrolmentStatus.IN_PROGRESS:
         raise StateDrift(f"The enrolment is {row.status}.", current_state=row.status.upper())
     row.status, row.cancel_reason, row.cancelled_at = EnrolmentStatus.CANCELLED, why, now
-    await _forget_next(work, enrolment_id)
-    of_it = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id == enrolment_id)
-    open_ones = select(Assignment.id).where(Assignment.id.in_(of_it), Assignment.status == AssignmentStatus.ACTIVE)
-    for assignment_id in list(await work.session.scalars(open_ones.order_by(Assignment.id))):
-        await assignments.close(work, assignment_id, why)
+    await stop(work, [enrolment_id], why)
     work.record("programme_enrolment.cancelled", (SUBJECT, enrolment_id), reason=why)
     await programmes_events.append(work, [Happened.to(row, ProgrammeEventKind.CANCELLED, reason=why)], now)
     return {"enrolment": str(enrolment_id)}
@@ -136,10 +132,15 @@ async def held(work: Work, enrolment_id: UUID) -> ProgrammeEnrolment:
     return row
 
 
-async def _forget_next(work: Work, enrolment_id: UUID) -> None:
-    waiting = select(ProgrammeProgress).where(ProgrammeProgress.enrolment_id == enrolment_id)
+async def stop(work: Work, enrolment_ids: Sequence[UUID], why: str) -> None:
+    """Issue nothing more for enrolments that were ended, and close what nobody can need any more."""
+    waiting = select(ProgrammeProgress).where(ProgrammeProgress.enrolment_id.in_(enrolment_ids))
     for row in await work.session.scalars(waiting.where(ProgrammeProgress.next_at.is_not(None))):
         row.next_at = None
+    of_them = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id.in_(enrolment_ids))
+    open_ones = select(Assignment.id).where(Assignment.id.in_(of_them), Assignment.status == AssignmentStatus.ACTIVE)
+    for assignment_id in list(await work.session.scalars(open_ones.order_by(Assignment.id))):
+        await assignments.close(work, assignment_id, why)
 
 
 async def _known(work: Work, programme_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, UUID]:

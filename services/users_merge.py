@@ -24,7 +24,17 @@ from models.sessions import DeliverySession, SessionState
 from models.sign_ins import SignInEnd
 from models.submissions import Submission
 from realtime import topics
-from services import groups, org_units, programmes_events, roles, roles_grants, roles_held, sign_ins, words
+from services import (
+    groups,
+    org_units,
+    programmes_enrol,
+    programmes_events,
+    roles,
+    roles_grants,
+    roles_held,
+    sign_ins,
+    words,
+)
 from services.idempotency import Answer
 from services.memberships import OF_ORG_UNITS
 from services.programmes_events import Happened
@@ -262,6 +272,7 @@ async def _move_enrolments(work: Work, kept_id: UUID, duplicate_id: UUID) -> Non
     cancelled = [
         Happened(one.programme_id, one.id, one.org_unit_id, ProgrammeEventKind.CANCELLED, reason=MERGED) for one in over
     ]
+    await programmes_enrol.stop(work, [one.id for one in over], MERGED)
     await programmes_events.append(work, cancelled, now)
     for table in (row, Certificate):
         moved = update(table).where(table.user_id == duplicate_id).values(user_id=kept_id)

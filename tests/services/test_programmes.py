@@ -431,6 +431,9 @@ async def test_two_who_were_one_person_go_on_with_one_enrolment(licence: Licence
         ("in_progress", None),
         ("cancelled", users_merge.MERGED),
     ]
+    for enrolment, status in ((going.id, "active"), (doubled.id, "closed")):
+        issued = select(ProgrammeAttempt.assignment_id).where(ProgrammeAttempt.enrolment_id == enrolment)
+        assert await licence.count(Assignment, Assignment.id.in_(issued), Assignment.status == status) == 1
     assert await licence.told() == ["enrolled", "enrolled", "cancelled"]
     async with licence.office.snapshot(licence.world.system) as work:
         assert (
