@@ -134,6 +134,7 @@ class Context:
         self._over = False
         self._reads: set[asyncio.Task[Any]] = set()
         self._authority: Authority | None = None
+        self._asking = asyncio.Lock()
         self._pinned: frozenset[Capability] | None = None
         self._snapshot_at = 0.0
         self.standing: Standing | None = None
@@ -300,7 +301,10 @@ class Context:
     async def _known_authority(self) -> Authority:
         if self._authority is None:
             self._authority = self.house.rights.known(self.viewer)
-        return await self._to_its_end(self._read_authority()) if self._authority is None else self._authority
+        if self._authority is not None:
+            return self._authority
+        async with self._asking:  # all fields of a long list ask at the same time, and one reads for them
+            return self._authority or await self._to_its_end(self._read_authority())
 
     async def _read_authority(self) -> Authority:
         async with self.reading() as work:
