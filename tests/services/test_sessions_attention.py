@@ -273,7 +273,8 @@ async def test_lists_find_and_sort_by_attention_and_an_index_serves_them(office)
 
 
 def _due():
-    return select(DeliverySession.id).where(sessions_attention.due(text("evalium_now()")))
+    found = select(DeliverySession.id).where(sessions_attention.due(text("evalium_now()")))
+    return found.order_by(DeliverySession.attention_check_at).limit(100)
 
 
 def _sql(statement) -> str:
