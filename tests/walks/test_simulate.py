@@ -9,7 +9,7 @@ from services import simulate as simulations
 from services.refusals import NotFound
 from tests.walks.conftest import Live
 
-PLAN = Plan(sessions=6, proctors=2, seconds=2, rate=6, seed=7, follows=0.5)
+PLAN = Plan(sessions=6, proctors=2, seconds=5, rate=6, seed=7, follows=0.5)
 
 
 @pytest.mark.parametrize(
