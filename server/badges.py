@@ -12,40 +12,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from resolvers.context import House
+from server.downloads import NOT_MODIFIED
 from server.graphql_request import refused, unavailable
 from server.limits import HttpRefusal
+from server.publishing import ANYWHERE, as_written
 from services import programmes_badge
 from services.open_badges import BADGES
 from services.refusals import NotFound
 from services.viewer import Viewer
 
 PATH: Final = f"{BADGES}/{{tenant}}/{{id}}.png"
-_NOT_MODIFIED: Final = 304
-_ANYWHERE: Final = {
-    "access-control-allow-origin": "*",
-    "cross-origin-resource-policy": "cross-origin",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; sandbox",
-}
+_HEADERS: Final = ANYWHERE | {"content-security-policy": "default-src 'none'; sandbox"}
 
 
 def routes(house: House) -> list[Route]:
     """Return the route of the images."""
 
     async def answer(request: Request) -> Response:
-        tenant_id, badge_id = (_as_written(request.path_params[name]) for name in ("tenant", "id"))
+        tenant_id, badge_id = (as_written(request.path_params[name]) for name in ("tenant", "id"))
         try:
             found = None if tenant_id is None or badge_id is None else await _read(house, tenant_id, badge_id)
         except Exception as error:  # noqa: BLE001 - our own failure, told as such and logged
             return unavailable(error)
         if found is None:
             refusal = NotFound("badge", request.path_params["id"][:60])
-            return refused(HttpRefusal(404, refusal, {"cache-control": "no-store", **_ANYWHERE}))
+            return refused(HttpRefusal(404, refusal, {"cache-control": "no-store", **_HEADERS}))
         tag = f'"{badge_id}"'
-        headers = {"etag": tag, "cache-control": "public, max-age=31536000, immutable", **_ANYWHERE}
+        headers = {"etag": tag, "cache-control": "public, max-age=31536000, immutable", **_HEADERS}
         if tag in request.headers.get("if-none-match", ""):
-            return Response(None, _NOT_MODIFIED, headers)
+            return Response(None, NOT_MODIFIED, headers)
         return Response(found, headers=headers, media_type="image/png")
 
     return [Route(PATH, answer, methods=["GET"])]
@@ -55,12 +50,3 @@ async def _read(house: House, tenant_id: UUID, badge_id: UUID) -> bytes | None:
     """Read as Evalium itself, in the tenant that the address names."""
     async with house.office.snapshot(Viewer.system(tenant_id, name="badges")) as work:
         return await programmes_badge.content(work, badge_id)
-
-
-def _as_written(value: str) -> UUID | None:
-    """Return a UUID in its usual form; None for anything else."""
-    try:
-        found = UUID(value)
-    except ValueError:
-        return None
-    return found if str(found) == value else None

@@ -12,7 +12,6 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -20,13 +19,13 @@ from starlette.routing import Route
 from models.evidence import EvidenceItem
 from resolvers import evidence
 from resolvers.context import Context
-from schema.errors import formatted
 from schema.nodes import global_id
-from server.graphql_operation import Authenticate, GraphQLRequest, MakeContext, Operations
-from server.graphql_request import address_of, identify, refused, unavailable
+from server.downloads import HEADERS, NOT_MODIFIED, download
+from server.graphql_operation import Authenticate, MakeContext, Operations
+from server.graphql_request import refused
 from server.limits import HttpRefusal
-from server.rest import STATUS, SUCCESS, UNPROCESSABLE, Door, Outcome, given, perform, shown
-from services.refusals import BadUserInput, Forbidden, NotFound, Refusal
+from server.rest import SUCCESS, Door, Outcome, given, perform, shown
+from services.refusals import BadUserInput
 
 OF_SUBMISSION: Final = "/api/v1/submissions/{id}/evidence"
 OF_ITEM: Final = "/api/v1/submissions/items/{id}/evidence"
@@ -46,7 +45,6 @@ KINDS: Final = {"uploadId": "Upload", "evidenceId": "EvidenceItem", "priorEventI
 ACCEPTED: Final = 202
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _PARTIAL: Final = 206
-_NOT_MODIFIED: Final = 304
 _UNSATISFIABLE: Final = 416
 
 
@@ -57,7 +55,14 @@ def routes(operations: Operations, make_context: MakeContext, authenticate: Auth
         for path, member, kind in ((OF_ITEM, "itemId", "SubmissionItem"), (OF_SUBMISSION, "submissionId", "Submission"))
         for name in MEMBERS
     ]
-    return [*found, Route(CONTENT, _content(make_context, authenticate), methods=["GET"])]
+    return [
+        *found,
+        Route(
+            CONTENT,
+            download("EvidenceItem", "evidenceContent", make_context, authenticate, _read, _sent),
+            methods=["GET"],
+        ),
+    ]
 
 
 def _door(path: str, name: str) -> Door:
@@ -112,53 +117,21 @@ class Span:
     end: int
 
 
-def _content(make_context: MakeContext, authenticate: Authenticate) -> Callable[[Request], Any]:
-    async def answer(request: Request) -> Response:
-        try:
-            evidence_id = UUID(request.path_params["id"])
-            principal = await identify(request.headers, authenticate)
-        except ValueError:
-            return refused(HttpRefusal(404, NotFound("EvidenceItem", request.path_params["id"][:60])))
-        except HttpRefusal as refusal:
-            return refused(refusal)
-        context: Any = make_context(principal, GraphQLRequest(query="", address=address_of(request.scope)))
-        try:
-            row = await evidence.stored(context, evidence_id)
-        except Refusal as refusal:
-            if isinstance(refusal, Forbidden):
-                context.denied(refusal.capability, "evidenceContent")
-            return _told(refusal)
-        except Exception as error:  # noqa: BLE001 - our own failure, told as such and logged
-            return unavailable(error)
-        finally:
-            await context.aclose()
-        return _sent(context, request, row)
-
-    return answer
-
-
-def _told(refusal: Refusal) -> Response:
-    body = orjson.dumps({"errors": [formatted(refusal)]})
-    status = STATUS.get(refusal.code, UNPROCESSABLE)
-    return Response(body, status, {"cache-control": "no-store"}, media_type="application/json")
+async def _read(context: Any, _request: Request, evidence_id: UUID) -> EvidenceItem:
+    return await evidence.stored(context, evidence_id)
 
 
 def _sent(context: Context, request: Request, row: EvidenceItem) -> Response:
     """Answer with the bytes that are asked for: a browser keeps them, and never shows them as a page of ours."""
     tag = f'"{row.sha256}"'
-    headers = {
+    headers = HEADERS | {
         "etag": tag,
         "accept-ranges": "bytes",
-        "cache-control": "private, no-cache",
         "content-disposition": disposition(row.file_name),
         "content-type": row.media_type,
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cross-origin-resource-policy": "same-origin",
     }
     if tag in request.headers.get("if-none-match", ""):
-        return Response(None, _NOT_MODIFIED, headers)
+        return Response(None, NOT_MODIFIED, headers)
     wanted = request.headers.get("range", "")
     if request.headers.get("if-range", tag) != tag:
         wanted = ""

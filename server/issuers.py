@@ -17,8 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from resolvers.context import House
+from server.downloads import NOT_MODIFIED
 from server.graphql_request import refused, unavailable
 from server.limits import HttpRefusal
+from server.publishing import ANYWHERE, as_written
 from services import certificates_credential, credential_keys, issuers, open_badges
 from services.open_badges import ISSUERS, Issuer
 from services.refusals import NotFound
@@ -27,7 +29,6 @@ from services.work import Work
 
 _MINUTE: Final = 60
 _DAY: Final = 86_400
-_NOT_MODIFIED: Final = 304
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -82,7 +83,7 @@ async def _revocations(work: Work, issuer: Issuer, _name: str) -> Document | Non
 
 
 async def _achievement(work: Work, issuer: Issuer, name: str) -> Document | None:
-    version_id = _as_written(name)
+    version_id = as_written(name)
     found = None if version_id is None else await certificates_credential.achievement(work, version_id)
     if found is None:
         return None
@@ -91,14 +92,14 @@ async def _achievement(work: Work, issuer: Issuer, name: str) -> Document | None
 
 def _door(house: House, read: Read) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        tenant_id = _as_written(request.path_params["tenant"])
+        tenant_id = as_written(request.path_params["tenant"])
         try:
             found = None if tenant_id is None else await _read(house, tenant_id, read, request)
         except Exception as error:  # noqa: BLE001 - our own failure, told as such and logged
             return unavailable(error)
         if found is None:
             refusal = NotFound("document of an issuer", request.url.path[:200])
-            return refused(HttpRefusal(404, refusal, {"cache-control": "no-store", **_ANYWHERE}))
+            return refused(HttpRefusal(404, refusal, {"cache-control": "no-store", **ANYWHERE}))
         return _sent(request, found)
 
     return answer
@@ -113,24 +114,7 @@ async def _read(house: House, tenant_id: UUID, read: Read, request: Request) -> 
 
 def _sent(request: Request, found: Document) -> Response:
     tag = f'"{hashlib.sha256(found.body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": f"public, max-age={found.kept}", **_ANYWHERE}
+    headers = {"etag": tag, "cache-control": f"public, max-age={found.kept}", **ANYWHERE}
     if tag in request.headers.get("if-none-match", ""):
-        return Response(None, _NOT_MODIFIED, headers)
+        return Response(None, NOT_MODIFIED, headers)
     return Response(found.body, headers=headers, media_type=found.media_type)
-
-
-def _as_written(value: str) -> UUID | None:
-    """Return a UUID in its usual form; None for anything else."""
-    try:
-        found = UUID(value)
-    except ValueError:
-        return None
-    return found if str(found) == value else None
-
-
-_ANYWHERE: Final = {
-    "access-control-allow-origin": "*",
-    "cross-origin-resource-policy": "cross-origin",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
