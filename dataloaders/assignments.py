@@ -5,10 +5,17 @@ from uuid import UUID
 from models.assignments import Assignment, AssignmentDraft, AssignmentTemplate
 from models.identity import Group
 from models.public_links import PublicLink
-from services import assignments_drafts, assignments_groups, assignments_monitor, assignments_templates, plain
+from services import (
+    assignments_buckets,
+    assignments_drafts,
+    assignments_groups,
+    assignments_templates,
+    plain,
+    submissions,
+)
 from services import invitations as invitation_services
 from services import public_links as public_link_services
-from services.assignments_monitor import Bucket
+from services.assignments_buckets import Bucket
 from services.invitations import Invited
 from services.work import Work
 
@@ -51,11 +58,11 @@ async def templates(work: Work, ids: list[UUID]) -> list[AssignmentTemplate | No
 
 async def counts(work: Work, assignment_ids: list[UUID]) -> list[dict[Bucket, int]]:
     """Return how many recipients of each assignment are in each bucket, in order."""
-    found = await assignments_monitor.counts(work, assignment_ids)
+    found = await assignments_buckets.counts(work, assignment_ids)
     return [found[one] for one in assignment_ids]
 
 
 async def outcomes(work: Work, session_ids: list[UUID]) -> list[str | None]:
     """Return the newest outcome of each session, in order; None where nothing was handed in."""
-    found = await assignments_monitor.outcomes(work, session_ids)
+    found = await submissions.outcomes(work, session_ids)
     return [found.get(one) for one in session_ids]

@@ -18,7 +18,7 @@ from resolvers.access import public, requires
 from resolvers.context import Context
 from services import assignments, assignments_policy, assignments_redeem, invitations, results_open
 from services.assignments import AssignmentOrder
-from services.assignments_monitor import Bucket
+from services.assignments_buckets import Bucket
 from services.idempotency import Answer
 from services.invitations import Invited
 from services.paging import Page, PageRequest

@@ -21,7 +21,8 @@ from schema.nodes import global_id
 from schema.plans import together
 from schema.policy import SecurityLevel
 from schema.shown import id_from, read_from, show
-from services.assignments_monitor import LARGEST_PAGE, LONGEST_SEARCH, Bucket, MonitorOrder, Row
+from services.assignments_buckets import Bucket
+from services.assignments_monitor import LARGEST_PAGE, LONGEST_SEARCH, MonitorOrder, Row
 from services.assignments_monitor import Filter as Wanted
 from services.paging import PageRequest
 from services.refusals import BadUserInput

@@ -1,7 +1,4 @@
-"""The monitor: one row per recipient of an assignment, from counters and the clock, never from events (domain.md 5).
-
-The bucket is computed in SQL only, so that what a row shows, what a filter finds and what is counted cannot differ.
-"""
+"""The monitor: one row per recipient of an assignment, from counters and the clock, never from events (domain.md 5)."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -13,30 +10,23 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Select,
     Subquery,
-    Uuid,
     and_,
-    any_,
     case,
     exists,
     func,
     literal,
     or_,
     select,
-    true,
-    union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.selectable import LateralFromClause
 
-from models.assignments import Assignment, AssignmentStatus, AssignmentTarget, Invitation, InvitationStatus, TargetKind
+from models.assignments import Assignment, AssignmentTarget, Invitation, TargetKind
 from models.identity import User
-from models.sessions import DeliverySession, SessionState
-from models.submissions import ScoreVersion, Submission
+from models.sessions import DeliverySession
 from services import (
+    assignments_buckets,
     assignments_changes,
     assignments_groups,
     assignments_policy,
@@ -45,6 +35,7 @@ from services import (
     plain,
     sessions_status,
 )
+from services.assignments_buckets import Bucket
 from services.assignments_changes import Since
 from services.invitations import Invited
 from services.paging import Listing, Order, Page, PageRequest, listed
@@ -60,15 +51,6 @@ MOST_GONE: Final = 1000
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_AHEAD: Final = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class Bucket(StrEnum):
-    """How far a recipient has come."""
-
-    INVITED = "invited"
-    STARTED = "started"
-    COMPLETED = "completed"
-    EXPIRED = "expired"
 
 
 class MonitorOrder(StrEnum):
@@ -165,7 +147,7 @@ def _gone(wanted: Filter, planned: SecurityLevel) -> Select[Any]:
     listed_now = and_(is_shown(), *_conditions(wanted, planned))
     return (
         _recipients(target.id)
-        .where(target.assignment_id == given("assignment_id"), assignments_changes.since(_now()))
+        .where(target.assignment_id == given("assignment_id"), assignments_changes.since(assignments_buckets.now()))
         .where(~func.coalesce(listed_now, literal(value=False)))
         .order_by(target.id)
         .limit(MOST_GONE + 1)
@@ -206,7 +188,7 @@ def _keys(wanted: Filter, planned: SecurityLevel, orders: Sequence[tuple[Monitor
         people: Select[Any] = select(first.id.label("target_id")).join(User, User.id == first.user_id)
         return people.where(is_shown(first), *_conditions(wanted, planned))
     target = AssignmentTarget
-    changed = [] if wanted.since is None else [assignments_changes.since(_now())]
+    changed = [] if wanted.since is None else [assignments_changes.since(assignments_buckets.now())]
     listed_now = (is_shown(), *_conditions(wanted, planned))
     selected = _recipients(target.id.label("target_id"))
     return selected.where(target.assignment_id == given("assignment_id"), *changed, *listed_now)
@@ -248,7 +230,7 @@ def _widened(page: Subquery) -> Select[Any]:
     of_it = given("assignment_id")
     named = (Assignment.id, AssignmentTarget.assignment_id, Invitation.assignment_id)
     return (
-        _recipients(AssignmentTarget.id, _bucket(), *columns)
+        _recipients(AssignmentTarget.id, assignments_buckets.bucket(), *columns)
         .join(page, page.c.target_id == AssignmentTarget.id)
         .where(*(column == of_it for column in named))
     )
@@ -282,75 +264,6 @@ def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
         _level(known, planned),
         as_of,
     )
-
-
-async def counts(work: Work, assignment_ids: Sequence[UUID]) -> dict[UUID, dict[Bucket, int]]:
-    """Return how many recipients of each assignment are in each bucket."""
-    found: dict[UUID, dict[Bucket, int]] = {one: dict.fromkeys(Bucket, 0) for one in assignment_ids}
-    statement = _FORMS.of("counts", _counted)
-    for record in await statement.fetch(work, {"assignment_ids": list(assignment_ids)}):
-        found[record["assignment_id"]][Bucket(record["bucket"])] += record["number"]
-    return found
-
-
-def _counted() -> CompoundSelect[Any]:
-    """Count recipients by bucket: their latest attempts in one pass, and then only those who have not started.
-
-    Where there are as many attempts that count as recipients, nobody is left to look for: only recipients have any.
-    """
-    ids, now = given("assignment_ids", ARRAY(Uuid())), _now()
-    session, target = DeliverySession, AssignmentTarget
-    latest = (
-        select(session.assignment_id, session.user_id, _reached(now).label("bucket"))
-        .where(session.assignment_id == any_(ids))
-        .ext(distinct_on(session.assignment_id, session.user_id))
-        .order_by(session.assignment_id, session.user_id, session.attempt.desc())
-        .cte("latest")
-    )
-    keys = (latest.c.assignment_id, latest.c.bucket)
-    started = select(*keys, func.count().label("number")).group_by(*keys).cte("started")
-    recipients = select(func.count()).where(target.assignment_id == any_(ids)).scalar_subquery()
-    begun = select(func.coalesce(func.sum(started.c.number), 0)).scalar_subquery()
-    own = and_(latest.c.assignment_id == target.assignment_id, latest.c.user_id == target.user_id)
-    newest = _newest_invitation()
-    each = (
-        select(target.assignment_id.label("assignment_id"), _unstarted(newest.c, now).label("bucket"))
-        .join(Assignment, Assignment.id == target.assignment_id)
-        .join(newest, true())
-        .where(
-            target.assignment_id == any_(ids),
-            ~select(latest).where(own).exists(),
-            assignments_groups.still_addressed(),
-            recipients > begun,
-        )
-        .subquery()
-    )
-    keys = (each.c.assignment_id, each.c.bucket)
-    return union_all(select(started), select(*keys, func.count().label("number")).group_by(*keys))
-
-
-def _newest_invitation() -> LateralFromClause:
-    """Return the newest invitation of the recipient that it is joined to."""
-    target = AssignmentTarget
-    return (
-        select(Invitation.status, Invitation.expires_at)
-        .where(Invitation.assignment_id == target.assignment_id, Invitation.user_id == target.user_id)
-        .order_by(Invitation.ordinal.desc())
-        .limit(1)
-        .lateral("newest")
-    )
-
-
-async def outcomes(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the newest outcome of each session that was handed in."""
-    newest = and_(
-        ScoreVersion.submission_id == Submission.id,
-        ScoreVersion.number == Submission.latest_score_version,
-    )
-    wanted = select(Submission.session_id, ScoreVersion.outcome).join(ScoreVersion, newest)
-    return {
-        row.session_id: row.outcome for row in await work.rows(wanted.where(Submission.session_id.in_(session_ids)))
-    }
 
 
 def _recipients(*columns: Any) -> Select[Any]:
@@ -388,41 +301,6 @@ def _recipients(*columns: Any) -> Select[Any]:
     return cast("Select[Any]", selected)
 
 
-def _now() -> ColumnElement[datetime]:
-    """Return the database's clock, read once for the whole statement."""
-    return select(func.evalium_now()).scalar_subquery()
-
-
-def _bucket() -> ColumnElement[str]:
-    """Decide the bucket: by the latest attempt, and before the first one by invitation and window."""
-    now = _now()
-    unstarted = DeliverySession.id.is_(None)
-    return case((unstarted, _unstarted(Invitation, now)), else_=_reached(now)).label("bucket")
-
-
-def _unstarted(invitation: Any, now: ColumnElement[datetime]) -> ColumnElement[str]:
-    """Decide the bucket before the first attempt."""
-    shut = or_(
-        invitation.status == InvitationStatus.REVOKED,
-        invitation.expires_at <= now,
-        Assignment.status != AssignmentStatus.ACTIVE,
-        func.coalesce(Assignment.valid_until <= now, literal(value=False)),
-    )
-    return case((shut, literal(Bucket.EXPIRED)), else_=literal(Bucket.INVITED))
-
-
-def _reached(now: ColumnElement[datetime]) -> ColumnElement[str]:
-    """Decide the bucket by an attempt; one that was terminated is completed if there was something to hand in."""
-    state = DeliverySession.state
-    ended = or_(state.in_([SessionState.EXPIRED, SessionState.TERMINATED]), sessions_status.due(now))
-    handed_in = and_(state == SessionState.TERMINATED, DeliverySession.started_at.is_not(None))
-    return case(
-        (or_(state == SessionState.SUBMITTED, handed_in), literal(Bucket.COMPLETED)),
-        (ended, literal(Bucket.EXPIRED)),
-        else_=literal(Bucket.STARTED),
-    )
-
-
 def _level(session: DeliverySession | None, planned: SecurityLevel) -> SecurityLevel:
     return planned if session is None else assignments_policy.frozen_level(session)
 
@@ -430,7 +308,7 @@ def _level(session: DeliverySession | None, planned: SecurityLevel) -> SecurityL
 def _conditions(wanted: Filter, planned: SecurityLevel) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.buckets is not None:
-        conditions.append(_bucket().in_(wanted.buckets))
+        conditions.append(assignments_buckets.bucket().in_(wanted.buckets))
     if wanted.display_status is not None:
         conditions.append(sessions_status.shown_as_any(wanted.display_status))
     if wanted.high_stakes_only:

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from models.assignments import Assignment
 from models.submissions import Outcome
-from services import assignments_monitor, cohorts
-from services.assignments_monitor import Bucket
+from services import assignments_buckets, cohorts
+from services.assignments_buckets import Bucket
 from services.cohorts import Attempt, Attempts, Figures
 from services.paging import Order, Page, PageRequest, paged
 from services.work import Work
@@ -78,7 +78,7 @@ async def cohort(work: Work, run_label: str, which: Attempts, version_id: UUID |
     names = {row["id"]: row["name"] for row in await work.fetch(_ASSIGNMENTS, run_label, version_id)}
     if not names:
         return None
-    buckets = await assignments_monitor.counts(work, list(names))
+    buckets = await assignments_buckets.counts(work, list(names))
     counted = cohorts.counting([_attempt(row) for row in await work.fetch(_ATTEMPTS, list(names))], which)
     own: dict[UUID, list[Attempt]] = {one: [] for one in names}
     for one in counted:

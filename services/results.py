@@ -22,7 +22,7 @@ from models.results import ResultHold
 from models.reviews import ReviewMark
 from models.sessions import DeliverySession
 from models.submissions import Outcome, ScoreVersion, Submission, SubmissionItem
-from services import assignments_monitor, authoring, content, corrections_lines, plain, submissions, words
+from services import authoring, content, corrections_lines, plain, submissions, words
 from services.content import QuestionKind
 from services.idempotency import Answer
 from services.policy import FeedbackMode
@@ -133,7 +133,7 @@ async def of_sessions(work: Work, sessions: Sequence[DeliverySession]) -> dict[U
     handed_in = await plain.by(work, Submission, "session_id", [one.id for one in sessions])
     rows, now = {row.session_id: row for row in handed_in}, await plain.now(work)
     decided = await of_submissions(work, handed_in)
-    outcomes = await assignments_monitor.outcomes(work, list(rows))
+    outcomes = await submissions.outcomes(work, list(rows))
     found: dict[UUID, Known] = {}
     for one in sessions:
         row = rows.get(one.id)

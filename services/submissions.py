@@ -307,3 +307,15 @@ def _grouped(rows: Iterable[Row], submission_ids: Sequence[UUID]) -> dict[UUID, 
     for row in rows:
         grouped[row.submission_id].append(row)
     return grouped
+
+
+async def outcomes(work: Work, session_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the newest outcome of each session that was handed in."""
+    newest = and_(
+        ScoreVersion.submission_id == Submission.id,
+        ScoreVersion.number == Submission.latest_score_version,
+    )
+    wanted = select(Submission.session_id, ScoreVersion.outcome).join(ScoreVersion, newest)
+    return {
+        row.session_id: row.outcome for row in await work.rows(wanted.where(Submission.session_id.in_(session_ids)))
+    }

@@ -22,8 +22,9 @@ from services import (
     sessions_hold,
     streams,
 )
+from services.assignments_buckets import Bucket
 from services.assignments_changes import Since
-from services.assignments_monitor import Bucket, Filter
+from services.assignments_monitor import Filter
 from services.assignments_recipients import Recipient
 from services.invitations import mint
 from services.paging import PageRequest

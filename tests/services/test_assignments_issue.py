@@ -15,6 +15,7 @@ from models.identity import Group, GroupMember, User
 from models.messages import Message
 from services import (
     assignments_addresses,
+    assignments_buckets,
     assignments_drafts,
     assignments_groups,
     assignments_issue,
@@ -22,8 +23,8 @@ from services import (
     assignments_preview,
     invitations,
 )
+from services.assignments_buckets import Bucket
 from services.assignments_drafts import Content
-from services.assignments_monitor import Bucket
 from services.assignments_preview import WarningKind
 from services.assignments_recipients import Recipient
 from services.assignments_terms import Terms
@@ -197,7 +198,7 @@ async def test_a_group_is_decided_on_at_the_start(world, version):
     await join(world, group, three.user_id)
     async with world.office.snapshot(world.system) as work:
         seen = await monitored(work, assignment)
-        told = (await assignments_monitor.counts(work, [assignment]))[assignment]
+        told = (await assignments_buckets.counts(work, [assignment]))[assignment]
     assert {row.user.id for row in seen} == {two.user_id}, "who left stays once they have begun, and only then"
     assert (told[Bucket.STARTED], told[Bucket.INVITED]) == (1, 0)
     async with world.office.snapshot(world.system) as work:

@@ -8,8 +8,9 @@ from sqlalchemy import event, text, update
 
 from models.sessions import DeliverySession, SessionState
 from server.driver import connected
-from services import assignments, assignments_monitor, sessions, sessions_expiry, streams
-from services.assignments_monitor import Bucket, Filter, MonitorOrder
+from services import assignments, assignments_buckets, assignments_monitor, sessions, sessions_expiry, streams
+from services.assignments_buckets import Bucket
+from services.assignments_monitor import Filter, MonitorOrder
 from services.invitations import mint
 from services.paging import PageRequest
 from services.security import SecurityLevel
@@ -77,7 +78,7 @@ class Run:
     async def buckets(self, office=None) -> str:
         rows = (await self.page(office)).rows
         async with (office or self.world.office).snapshot(self.world.system) as work:
-            counts = (await assignments_monitor.counts(work, [self.id]))[self.id]
+            counts = (await assignments_buckets.counts(work, [self.id]))[self.id]
         assert counts == {bucket: sum(row.bucket is bucket for row in rows) for bucket in Bucket}
         for bucket in Bucket:
             only = await self.page(office, buckets=[bucket])
