@@ -9,7 +9,7 @@ from resolvers import certificates, open_badges
 from resolvers.access import signed_in
 from resolvers.context import Context
 from services import certificates_paper
-from services.refusals import Unprintable
+from services.refusals_files import Unprintable
 from services.viewer import Viewer
 
 

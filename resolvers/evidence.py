@@ -14,7 +14,8 @@ from services import evidence, evidence_acts
 from services.evidence import Available, Standing
 from services.evidence_acts import Target
 from services.idempotency import Answer
-from services.refusals import FileLost, NotFound
+from services.refusals import NotFound
+from services.refusals_files import FileLost
 from services.viewer import Via
 from services.work import Work
 

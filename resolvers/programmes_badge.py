@@ -13,7 +13,7 @@ from resolvers.access import requires
 from resolvers.context import Context
 from services import programmes_badge
 from services.open_badges import badge_address
-from services.refusals import ImageRefused
+from services.refusals_files import ImageRefused
 
 Shown = Programme | None
 

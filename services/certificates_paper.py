@@ -11,7 +11,8 @@ from models.programmes import ProgrammeVersion
 from paper.certificates import Sheet
 from services import certificates_rules
 from services.certificates_rules import CertificateState
-from services.refusals import CertificateRevoked, NotFound
+from services.refusals import NotFound
+from services.refusals_files import CertificateRevoked
 from services.work import Work
 
 

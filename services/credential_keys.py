@@ -26,7 +26,7 @@ from models.credential_keys import CredentialKey
 from services import words
 from services.idempotency import Answer
 from services.paging import Order, Page, PageRequest, paged
-from services.refusals import CredentialKeyLost
+from services.refusals_files import CredentialKeyLost
 from services.vault import BrokenSeal
 from services.work import Work
 

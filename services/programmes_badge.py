@@ -14,7 +14,8 @@ from models.programmes import Programme
 from paper.badges import MOST_BYTES
 from services import programmes
 from services.idempotency import Answer
-from services.refusals import ImageRefused, InvalidInput
+from services.refusals import InvalidInput
+from services.refusals_files import ImageRefused
 from services.work import Work
 
 _LONGEST: Final = (MOST_BYTES + 2) // 3 * 4

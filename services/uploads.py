@@ -21,7 +21,8 @@ from services import content, plain
 from services.content_kinds import FileUploadContent, QuestionKind
 from services.content_parts import LARGEST_FILE
 from services.idempotency import Answer
-from services.refusals import FileTooLarge, InvalidInput, MediaTypeRefused, NotFound, StateDrift, TooManyUploads
+from services.refusals import InvalidInput, NotFound, StateDrift
+from services.refusals_files import FileTooLarge, MediaTypeRefused, TooManyUploads
 from services.sessions_hold import require_running
 from services.work import Work
 from storage.objects import key_of

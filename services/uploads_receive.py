@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.evidence import Upload
-from services.refusals import ChecksumMismatch, FileTooLarge, InProgress, InvalidInput, NotFound, StateDrift
+from services.refusals import InProgress, InvalidInput, NotFound, StateDrift
+from services.refusals_files import ChecksumMismatch, FileTooLarge
 from storage.objects import Arriving, BusyError, FinishedError, MissingError, OffsetError, Storage
 
 GATHERED: Final = 1_048_576

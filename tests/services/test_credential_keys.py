@@ -13,7 +13,8 @@ from models.activity import Activity
 from models.base import uuid7
 from models.credential_keys import CredentialKey
 from services import credential_keys
-from services.refusals import CredentialKeyLost, InvalidInput
+from services.refusals import InvalidInput
+from services.refusals_files import CredentialKeyLost
 from services.vault import Vault
 from services.viewer import Viewer
 from services.work import Office

@@ -12,7 +12,7 @@ from models.evidence import EvidenceEvent, EvidenceEventKind, EvidenceItem
 from services import evidence, evidence_verify, uploads
 from services.content_kinds import FileUploadContent
 from services.evidence import Decision, EvidenceAction, Integrity
-from services.refusals import FileTooLarge, MediaTypeRefused
+from services.refusals_files import FileTooLarge, MediaTypeRefused
 from services.uploads import Announced, UploadLimits
 
 K = EvidenceEventKind
