@@ -2,6 +2,9 @@
 
 All sessions of a batch lie in one org unit of one tenant, and the transaction's variables name exactly these sessions:
 row-level security hides every other row from it. See docs/decisions/0007-writes-of-several-candidates.md.
+
+Each row is looked up by its key: `offset 0` and `any` leave the planner no other way. A plan that was made while a
+table was nearly empty would read all of it for each batch, until the table is analysed.
 """
 
 from collections import OrderedDict
@@ -38,29 +41,32 @@ _SESSIONS = (
     f"select t.now, {_NAMES} from (select evalium_now() as now) t left join delivery_sessions s on s.id = any($1)"  # noqa: S608 - names of our columns
 )
 _ANSWERS = (
-    "select a.session_id, a.item_id, a.revision, a.response, a.saved_at"
-    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id)"
-    " join answers a on a.session_id = c.session_id and a.item_id = c.item_id"
+    "select f.session_id, f.item_id, f.revision, f.response, f.saved_at"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id) cross join lateral"
+    " (select * from answers a where a.session_id = c.session_id and a.item_id = c.item_id offset 0) f"
 )
 _FILES = (
-    "select u.session_id, u.item_id, u.id::text as id"
-    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id)"
-    " join uploads u on u.session_id = c.session_id and u.item_id = c.item_id and u.state = 'finished'"
+    "select f.session_id, f.item_id, f.id::text as id"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id) cross join lateral"
+    " (select * from uploads u where u.session_id = c.session_id and u.item_id = c.item_id and u.state = 'finished'"
+    " offset 0) f"
 )
 _BATCHES = (
-    "select b.session_id, b.batch_id, b.fingerprint, b.accepted, b.last_seq"
-    " from unnest($1::uuid[], $2::text[]) c(session_id, batch_id)"
-    " join session_event_batches b on b.session_id = c.session_id and b.batch_id = c.batch_id"
+    "select f.session_id, f.batch_id, f.fingerprint, f.accepted, f.last_seq"
+    " from unnest($1::uuid[], $2::text[]) c(session_id, batch_id) cross join lateral"
+    " (select * from session_event_batches b where b.session_id = c.session_id and b.batch_id = c.batch_id offset 0) f"
 )
 _ITEMS = (
-    "select p.session_id, c.item_id, jsonb_path_query_first(p.items, '$[*] ? (@.item_id == $id)',"
+    "select f.session_id, c.item_id, jsonb_path_query_first(f.items, '$[*] ? (@.item_id == $id)',"
     " jsonb_build_object('id', c.item_id::text)) as item"
-    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id) join session_papers p on p.session_id = c.session_id"
+    " from unnest($1::uuid[], $2::uuid[]) c(session_id, item_id) cross join lateral"
+    " (select p.session_id, p.items from session_papers p where p.session_id = c.session_id offset 0) f"
 )
 _KEYS = (
-    "select k.id, k.session_id, k.operation, k.key, k.fingerprint, k.answer, k.expires_at"
-    " from unnest($1::text[], $2::text[], $3::text[]) c(principal, operation, key)"
-    " join idempotency_keys k on k.principal = c.principal and k.operation = c.operation and k.key = c.key"
+    "select f.id, f.session_id, f.operation, f.key, f.fingerprint, f.answer, f.expires_at"
+    " from unnest($1::text[], $2::text[], $3::text[]) c(principal, operation, key) cross join lateral (select *"
+    " from idempotency_keys k where k.principal = c.principal and k.operation = c.operation and k.key = c.key"
+    " offset 0) f"
 )
 _FORGET = "delete from idempotency_keys where id = any($1)"
 _REVISIONS = (
@@ -76,7 +82,7 @@ with counted as (
  from unnest($2::uuid[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::timestamptz[], $8::int[], $9::int[],
   $10::timestamptz[], $11::timestamptz[]) n(id, event_seq, answered_count, current_position, focus_lost_count,
   focus_lost_at, tab_switch_count, paste_count, last_activity_at, last_seen_at)
- where s.id = n.id returning s.id
+ where s.id = n.id and s.id = any($2) returning s.id
 ), answered as (
  insert into answers (org_unit_id, session_id, id, item_id, revision, response, saved_at)
  select n.org_unit_id, n.session_id, n.id, n.item_id, n.revision, n.response, $1::timestamptz
@@ -111,7 +117,7 @@ from unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::numeric[], $5::timesta
  $8::timestamptz[], $9::jsonb[], $10::jsonb[], $11::int[], $12::timestamptz[])
  n(id, disconnected_at, disconnect_count, disconnected_seconds, absent_from, absent_until, level, since, rules,
  acknowledged, version, check_at)
-where s.id = n.id
+where s.id = n.id and s.id = any($1)
 """
 """What seldom changes, and lies in indexes: it is written only where it has changed."""
 

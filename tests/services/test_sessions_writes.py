@@ -315,3 +315,54 @@ async def test_together_is_as_one_by_one(world, sitting, office: Office, acts):
     assert gathered == alone
     for one, other in zip(crowd, twins, strict=True):
         assert await rows_of(world, one) == await rows_of(world, other)
+
+
+async def test_what_changes_over_and_over_stays_on_its_page(world, sitting, writes):
+    """A row that has room beside it is changed without touching any index; one that moves is put into each of them."""
+    candidates = [await sitting.candidate() for _ in range(6)]
+    ids = [one.session_id for one in candidates]
+
+    async def pages() -> list[str]:
+        async with world.office.snapshot(world.system) as work:
+            asked = (
+                "select split_part(ctid::text, ',', 1) as page from delivery_sessions where id = any($1)"
+                " union all (select split_part(ctid::text, ',', 1) from answers where session_id = any($1))"
+            )
+            return sorted(row["page"] for row in await work.fetch(asked, ids))
+
+    await asyncio.gather(*(writes.save(one.viewer, one.item_id(0), 1, one.right(0)) for one in candidates))
+    before = await pages()
+    for revision in range(2, 40):
+        for one in candidates:
+            await writes.save(one.viewer, one.item_id(0), revision, one.right(0))
+    assert await pages() == before
+
+
+LOOKUPS = {
+    "_ANSWERS": "(uuid[], uuid[])",
+    "_FILES": "(uuid[], uuid[])",
+    "_BATCHES": "(uuid[], text[])",
+    "_ITEMS": "(uuid[], uuid[])",
+    "_KEYS": "(text[], text[], text[])",
+    "_REVISIONS": "(uuid[])",
+    "_SESSIONS": "(uuid[])",
+    "_SEEN": "(uuid[], timestamptz)",
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+async def test_rows_are_looked_up_by_an_index_even_while_a_table_is_believed_to_be_empty(world, sitting, name):
+    """A plan is kept for as long as the connection: one that reads a whole table is slow as soon as that has grown."""
+    types = LOOKUPS[name]
+    given = ", ".join("now()" if one == "timestamptz" else "'{}'" for one in types.strip("()").split(", "))
+
+    async def explained(unit):
+        await unit.fetch(f"prepare looked_up {types} as {getattr(sessions_batch, name)}")
+        plan = [row[0] for row in await unit.fetch(f"explain execute looked_up ({given})")]
+        await unit.fetch("deallocate looked_up")
+        return "\n".join(plan)
+
+    one = await sitting.candidate()
+    plan = await world.office.perform_unit(one.viewer.variables(), explained)
+    assert "Index" in plan
+    assert not {kind for kind in ("Seq Scan", "Hash Join", "Merge Join") if kind in plan}, plan
