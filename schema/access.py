@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import strawberry
-from graphql import FieldNode, GraphQLResolveInfo
+from graphql import FieldNode
 from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 
 from resolvers import access
 from resolvers.context import Context, Settled
+from schema.plans import Asked
 
 Info = strawberry.Info[Context, Any]
 
@@ -118,10 +119,11 @@ async def alone(many: Any, info: Info, one: Any) -> Any:
 
 def selects(info: Info, *names: str) -> bool:
     """Tell whether one of these fields is asked for right below; what stands in a fragment is not looked at."""
-    raw: GraphQLResolveInfo[Any] = cast("Any", info)._raw_info  # noqa: SLF001 - its public form copies the whole selection
+    asked: object = info
+    nodes = asked.nodes if isinstance(asked, Asked) else cast("Any", info)._raw_info.field_nodes  # noqa: SLF001 - its public form copies the whole selection
     return any(
         isinstance(one, FieldNode) and one.name.value in names
-        for node in raw.field_nodes
+        for node in nodes
         if node.selection_set is not None
         for one in node.selection_set.selections
     )

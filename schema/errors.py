@@ -30,6 +30,7 @@ from schema.executor import PlanningExecutor
 from schema.guard import Known, QueryGuard, known_operation, refused_early, told_cost
 from schema.guard_deadline import DeadlineExceeded, OperationDeadline, running_kind, seconds_for
 from schema.straight import straight
+from schema.straight_queries import straight_query
 from services.driver import is_away
 from services.refusals import BadUserInput, Forbidden, Refusal
 
@@ -244,12 +245,16 @@ class EvaliumSchema(Schema):
         seconds = seconds_for(document, operation_name)
         way = straight(self._schema, operation) if kind is OperationType.MUTATION else None
         given = None if way is None or not isinstance(context, Context) else way.given(variables)
+        asking = straight_query(self._schema, operation) if kind is OperationType.QUERY else None
         try:
             async with asyncio.timeout(seconds):
+                data: dict[str, Any] | None = None
                 if way is not None and given is not None:
                     data = await way.execute(given, cast("Context", context))
-                    if data is not None:
-                        return ExecutionResult(data=data, errors=None, extensions=told_cost(measure.cost))
+                elif asking is not None and isinstance(context, Context):
+                    data = await asking.execute(variables, context)
+                if data is not None:
+                    return ExecutionResult(data=data, errors=None, extensions=told_cost(measure.cost))
                 running: Any = cast("Any", _execute)(
                     self._schema,
                     document,

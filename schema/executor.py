@@ -22,7 +22,7 @@ from graphql import (
     visit,
 )
 
-from schema.plans import Plan, Plans, Values, complete, complete_later
+from schema.plans import Asked, Plan, Plans, Values, complete, complete_later
 from schema.sharing import SharingExecutor
 
 _COMPOSITE: Final = (GraphQLObjectType, GraphQLInterfaceType)
@@ -43,7 +43,7 @@ class Shape:
         self.sub_fields: dict[Any, Any] = {}
         self.plans = Plans(schema)
         self.straight: Any = None
-        """The operation's straight way, if it has one (`schema.straight`)."""
+        """The operation's straight way, if it has one (`schema.straight`, `schema.straight_queries`)."""
         self.is_settled = False
         """Whether it is known that it has one, or none."""
 
@@ -119,7 +119,7 @@ class PlanningExecutor(SharingExecutor):
     ) -> Any:
         """Complete a value by plan if it is an object or a list of objects."""
         asked = (return_type, field_details_list, info, path, result, position_context)
-        inner, is_list = _named(return_type)
+        inner, is_list = unwrapped(return_type)
         plans = None
         if inner.__class__ in _COMPOSITE and self.planning and (result.__class__ is list or not is_list):
             plans = self._shape.plans.of(inner, field_details_list, self._selected)
@@ -138,7 +138,7 @@ class PlanningExecutor(SharingExecutor):
 
     async def _later(self, plans: Mapping[type, Plan], asked: Any, values: Values, *, is_list: bool) -> Any:
         try:
-            rows = await complete_later(plans, values, self.context_value)
+            rows = await complete_later(plans, values, Asked(self.context_value, self.variable_values))
         except Exception:  # noqa: BLE001 - as in `complete_value`
             rows = None
         if rows is None:
@@ -156,7 +156,7 @@ class PlanningExecutor(SharingExecutor):
         return cast("Any", self.collect_subfields(named, details))[0]
 
 
-def _named(of: Any) -> tuple[Any, bool]:
+def unwrapped(of: Any) -> tuple[Any, bool]:
     """Return the type inside of non-null and list, and whether there is a list; a list of lists stays one."""
     if of.__class__ is GraphQLNonNull:
         of = of.of_type

@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 
 from graphql import (
+    FieldNode,
     GraphQLBoolean,
     GraphQLField,
     GraphQLInt,
@@ -33,11 +34,13 @@ from graphql import (
 )
 from strawberry.types.field import StrawberryField
 
+from schema.arguments import Arguments, arguments
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Values = Sequence[Any]
 Convert = Callable[[Any], Any]
-Later = Callable[[Any, "Asked"], Awaitable[Any]]
+Later = Callable[..., Awaitable[Any]]
 Together = Callable[[Any, Values], Awaitable[Values]]
 """Answers one field for many objects: the operation's context and the objects in, one value for each out."""
 
@@ -56,9 +59,13 @@ class Unsure(Exception):  # noqa: N818 - no error: graphql-core takes over
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a method of an object may know of the operation that asks, in place of Strawberry's `Info`."""
+    """What a resolver may know of the operation that asks, in place of Strawberry's `Info`."""
 
     context: Any
+    variables: Any = None
+    """The variables, as graphql-core coerced them."""
+    nodes: Sequence[FieldNode] = ()
+    """Where the field is selected."""
 
 
 def together(many: Together) -> Callable[[F], F]:
@@ -122,6 +129,8 @@ class Part:
     leaf_list: bool = False
     later: Later | None = None
     list_required: bool = True
+    arguments: Arguments | None = None
+    nodes: Sequence[FieldNode] = ()
 
     @property
     def is_awaited(self) -> bool:
@@ -163,6 +172,14 @@ class Plans:
         """Return the plans that were made before."""
         return self._made.get((named.name, id(details)))
 
+    def is_settled(self, named: GraphQLNamedType, details: Any) -> bool:
+        """Tell whether it is known that there are plans, or none."""
+        return (named.name, id(details)) in self._made
+
+    def arguments(self, declared: GraphQLField, field: StrawberryField, details: Any) -> Arguments | None:
+        """Return how the arguments of a selected field are read."""
+        return arguments(self._schema, declared, field, details)
+
 
 @dataclass(frozen=True, slots=True)
 class _Making:
@@ -175,11 +192,11 @@ class _Making:
         """Return a plan for each of these types."""
         found: dict[type, Plan] = {}
         for one in types:
-            origin = _origin(one)
-            plan = None if origin is None else self._make(one, self.sub_fields(one, details))
-            if plan is None or origin is None:
+            origins = _origins(one)
+            plan = self._make(one, self.sub_fields(one, details)) if origins else None
+            if plan is None:
                 return None
-            found[origin] = plan
+            found |= dict.fromkeys(origins, plan)
         return found or None
 
     def _make(self, parent: GraphQLObjectType, selected: Mapping[str, Any]) -> Plan | None:
@@ -207,18 +224,24 @@ class _Making:
 
     def _part(self, name: str, field: GraphQLField | None, details: Any) -> Part | None:
         known: object = None if field is None else field.extensions.get(_DEFINITION)
-        if field is None or not isinstance(known, StrawberryField) or field.args or known.extensions:
+        if field is None or not isinstance(known, StrawberryField) or known.extensions:
             return None
         shape, leaf_list = self._shape(cast("Any", field).type, details)
         if shape is None:
             return None
         required = _unwrapped(cast("Any", field).type)[1]
+        if field.args:
+            taking, later = self.known.arguments(field, known, details), awaited(known)
+            nodes = tuple(one.node for one in details)
+            made = Part(name, None, None, None, shape, leaf_list, later, required, taking, nodes)
+            return None if taking is None or later is None else made
         if known.is_basic_field:
             return Part(name, known.python_name, None, None, shape, leaf_list, list_required=required)
         method, many, later = _answering(known)
         if method is None and many is None and later is None:
             return None
-        return Part(name, None, method, many, shape, leaf_list, later, required)
+        nodes = tuple(one.node for one in details)
+        return Part(name, None, method, many, shape, leaf_list, later, required, nodes=nodes)
 
     def _shape(self, of: Any, details: Any) -> tuple[Leaf | Branch | None, bool]:
         """Return how values of a type are completed, and whether they are lists of scalars."""
@@ -250,6 +273,15 @@ def _answering(field: StrawberryField) -> tuple[Callable[[Any], Any] | None, Tog
     return (function if given == ("self",) else None), None, None
 
 
+def awaited(field: StrawberryField) -> Later | None:
+    """Return the method that answers a field, if it is awaited and is given the object, what asks, and arguments."""
+    resolver = cast("Any", field).base_resolver
+    if resolver is None or not resolver.is_async or hasattr(resolver.wrapped_func, ATTRIBUTE):
+        return None
+    given = tuple(inspect.signature(resolver.wrapped_func).parameters)
+    return resolver.wrapped_func if given[:2] == ("self", "info") else None
+
+
 def _is_async(shape: Leaf | Branch) -> bool:
     return isinstance(shape, Branch) and any(plan.is_async for plan in shape.plans.values())
 
@@ -264,10 +296,19 @@ def _possible(schema: GraphQLSchema, named: GraphQLNamedType) -> list[GraphQLObj
     return list(schema.get_possible_types(named)) if isinstance(named, GraphQLInterfaceType) else []
 
 
-def _origin(named: GraphQLObjectType) -> type | None:
-    """Return the class whose instances are of this type, if nothing else decides that."""
+def _origins(named: GraphQLObjectType) -> list[type]:
+    """Return the classes whose instances are of this type, if nothing else decides that.
+
+    Of a generic type that is its own class too: what is made of it does not say of which of its types it is.
+    """
     definition = named.extensions.get(_DEFINITION)
-    return None if definition is None or definition.is_type_of is not None else definition.origin
+    if definition is None or definition.is_type_of is not None:
+        return []
+    return (
+        [definition.origin, *definition.origin.__bases__]
+        if definition.specialized_type_var_map
+        else [definition.origin]
+    )
 
 
 def _reader(attributes: Sequence[str]) -> Callable[[Any], Any]:
@@ -334,19 +375,19 @@ def complete(plans: Mapping[type, Plan], values: Values) -> list[dict[str, Any]]
     return rows
 
 
-async def complete_later(plans: Mapping[type, Plan], values: Values, context: Any) -> list[dict[str, Any]]:
+async def complete_later(plans: Mapping[type, Plan], values: Values, asked: Asked) -> list[dict[str, Any]]:
     """Complete objects of which some fields are answered together, level by level."""
     if len(plans) > 1 and len({value.__class__ for value in values}) > 1:
-        return [(await complete_later(plans, (value,), context))[0] for value in values]
+        return [(await complete_later(plans, (value,), asked))[0] for value in values]
     plan, rows = _begun(plans, values)
     for part in plan.parts if values else ():
-        found = await _values_later(part, values, context)
+        found = await _values_later(part, values, asked)
         if not _is_async(part.shape):
             _fill(part, rows, found, complete)
             continue
         branch = cast("Branch", part.shape)
         flat = _flat(branch, found)
-        _fill(part, rows, found, partial(_given, await complete_later(branch.plans, flat, context)))
+        _fill(part, rows, found, partial(_given, await complete_later(branch.plans, flat, asked)))
     return rows
 
 
@@ -369,15 +410,16 @@ def _begun(plans: Mapping[type, Plan], values: Values) -> tuple[Plan, list[dict[
     return plan, rows
 
 
-async def _values_later(part: Part, values: Values, context: Any) -> Values:
+async def _values_later(part: Part, values: Values, asked: Asked) -> Values:
     if part.many is not None:
-        return await part.many(context, values)
+        return await part.many(asked.context, values)
     if part.later is None:
         return _values(part, values)
-    asked = Asked(context)
+    here = Asked(asked.context, asked.variables, part.nodes)
+    given: dict[str, Any] = {} if part.arguments is None else part.arguments.given(asked.variables)
     if len(values) == 1:
-        return [await part.later(values[0], asked)]
-    found = await asyncio.gather(*(part.later(value, asked) for value in values), return_exceptions=True)
+        return [await part.later(values[0], here, **given)]
+    found = await asyncio.gather(*(part.later(value, here, **given) for value in values), return_exceptions=True)
     failure = next((one for one in found if isinstance(one, BaseException)), None)
     if failure is not None:
         raise failure

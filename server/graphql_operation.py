@@ -202,7 +202,8 @@ class Operations:
         ours: list[Answer] = []
 
         async def execute() -> Answer:
-            ours.append(await self._first(request, principal, allowed))
+            at_once = await self._at_once(request, principal, allowed)
+            ours.append(at_once or await self._first(request, principal, allowed))
             return ours[0]
 
         answer = await self._shared.of(key, execute)
