@@ -111,6 +111,8 @@ class DeliverySession(Resource, Timed, Base):
         index("ix_delivery_sessions_room", "room_id", "id", where="room_id is not null"),
         index("ix_delivery_sessions_due", "deadline_at", where="state in ('created', 'active')"),
         index("ix_delivery_sessions_assignment", "assignment_id", "id"),
+        index("ix_delivery_sessions_ended", "ended_at"),
+        index("ix_delivery_sessions_newest", "created_at", "id"),
         index("ix_delivery_sessions_probed", "probed_at", where="probe_state = 'verified' and ended_at is null"),
         index("ix_delivery_sessions_attention", "attention_level", "id", where="attention_level <> 'none'"),
         index("ix_delivery_sessions_check", "attention_check_at", where="attention_check_at is not null"),

@@ -109,5 +109,11 @@ def shown_as(status: DisplayStatus) -> ColumnElement[bool]:
 
 
 def shown_as_any(statuses: Iterable[DisplayStatus]) -> ColumnElement[bool]:
-    """Build the condition "is shown as one of these"; no status means no row."""
-    return or_(false(), *[shown_as(status) for status in statuses])
+    """Build the condition "is shown as one of these"; no status means no row.
+
+    Where all of them go on, that they have not ended stands beside it, which an index serves.
+    """
+    wanted = set(statuses)
+    shown = or_(false(), *[shown_as(status) for status in DisplayStatus if status in wanted])
+    goes_on = wanted.isdisjoint({*TERMINAL, DisplayStatus.EXPIRED})
+    return and_(DeliverySession.ended_at.is_(None), shown) if goes_on else shown
