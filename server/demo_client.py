@@ -125,7 +125,7 @@ class Subscription:
                             raise DemoFailed(f"The stream was refused: {message['payload'][0]['message']}")
                         case _:
                             raise Cut
-        except (websockets.ConnectionClosed, OSError) as error:
+        except (websockets.ConnectionClosed, websockets.InvalidMessage, OSError) as error:  # in the handshake, too
             raise Cut from error
 
     async def _say(self, message: Mapping[str, Any]) -> None:
