@@ -22,7 +22,8 @@ from graphql import (
     visit,
 )
 
-from schema.plans import Asked, Plan, Plans, Values, complete, complete_later
+from schema.plans import Asked, Plan, Values, complete, complete_later
+from schema.plans_making import Plans
 from schema.sharing import SharingExecutor
 
 _COMPOSITE: Final = (GraphQLObjectType, GraphQLInterfaceType)

@@ -8,33 +8,14 @@ same selection is executed again as usual, so that values, nulls, errors and the
 """
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
-from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 
-from graphql import (
-    FieldNode,
-    GraphQLBoolean,
-    GraphQLField,
-    GraphQLInt,
-    GraphQLInterfaceType,
-    GraphQLLeafType,
-    GraphQLList,
-    GraphQLNamedType,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLSchema,
-    GraphQLString,
-    Undefined,
-    is_leaf_type,
-)
-from strawberry.types.field import StrawberryField
+from graphql import FieldNode
 
-from schema.arguments import Arguments, arguments
+from schema.arguments import Arguments
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,11 +25,7 @@ Later = Callable[..., Awaitable[Any]]
 Together = Callable[[Any, Values], Awaitable[Values]]
 """Answers one field for many objects: the operation's context and the objects in, one value for each out."""
 
-SubFields = Callable[[GraphQLObjectType, Any], Mapping[str, Any]]
-"""Collects the fields selected in an object of a type, as graphql-core does."""
-
 ATTRIBUTE: Final = "__together__"
-_DEFINITION: Final = "strawberry-definition"
 _LARGEST_INT: Final = 2**31 - 1
 _NOTHING: Final = type(None)
 
@@ -99,7 +76,7 @@ class Leaf:
         kinds = set(map(type, values))
         if kinds == {self.plain} or (kinds == {_NOTHING} and not self.required):
             return values
-        if kinds == {int} and self.convert is _integer and _fit(values):
+        if kinds == {int} and self.convert is integer and _fit(values):
             return values
         return list(map(self.complete, values))
 
@@ -151,218 +128,15 @@ class Plan:
     is_async: bool
 
 
-class Plans:
-    """The plans of one document, by type and selection, each made when first asked for.
-
-    The selections (`details`) are told apart by identity: whoever keeps the plans keeps the selections too.
-    """
-
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
-        self._made: dict[tuple[str, int], Mapping[type, Plan] | None] = {}
-
-    def of(self, named: GraphQLNamedType, details: Any, sub_fields: SubFields) -> Mapping[type, Plan] | None:
-        """Return the plans for the values of an object or interface type, by class; None where there is none."""
-        key = (named.name, id(details))
-        if key not in self._made:
-            self._made[key] = _Making(self, sub_fields).plans(_possible(self._schema, named), details)
-        return self._made[key]
-
-    def made(self, named: GraphQLNamedType, details: Any) -> Mapping[type, Plan] | None:
-        """Return the plans that were made before."""
-        return self._made.get((named.name, id(details)))
-
-    def is_settled(self, named: GraphQLNamedType, details: Any) -> bool:
-        """Tell whether it is known that there are plans, or none."""
-        return (named.name, id(details)) in self._made
-
-    def arguments(self, declared: GraphQLField, field: StrawberryField, details: Any) -> Arguments | None:
-        """Return how the arguments of a selected field are read."""
-        return arguments(self._schema, declared, field, details)
-
-
-@dataclass(frozen=True, slots=True)
-class _Making:
-    """The making of plans, with what collects the fields of a selection."""
-
-    known: Plans
-    sub_fields: SubFields
-
-    def plans(self, types: Sequence[GraphQLObjectType], details: Any) -> Mapping[type, Plan] | None:
-        """Return a plan for each of these types."""
-        found: dict[type, Plan] = {}
-        for one in types:
-            origins = _origins(one)
-            plan = self._make(one, self.sub_fields(one, details)) if origins else None
-            if plan is None:
-                return None
-            found |= dict.fromkeys(origins, plan)
-        return found or None
-
-    def _make(self, parent: GraphQLObjectType, selected: Mapping[str, Any]) -> Plan | None:
-        template: dict[str, Any] = {}
-        names: list[str] = []
-        leaves: list[Leaf] = []
-        attributes: list[str] = []
-        parts: list[Part] = []
-        for name, details in selected.items():
-            field_name = details[0].node.name.value
-            template[name] = parent.name if field_name == "__typename" else None
-            if field_name == "__typename":
-                continue
-            part = self._part(name, parent.fields.get(field_name), details)
-            if part is None:
-                return None
-            if part.attribute is not None and isinstance(part.shape, Leaf) and not part.leaf_list:
-                names.append(name)
-                leaves.append(part.shape)
-                attributes.append(part.attribute)
-            else:
-                parts.append(part)
-        is_async = any(part.is_awaited for part in parts)
-        return Plan(template, tuple(names), tuple(leaves), _reader(attributes), tuple(parts), is_async)
-
-    def _part(self, name: str, field: GraphQLField | None, details: Any) -> Part | None:
-        known: object = None if field is None else field.extensions.get(_DEFINITION)
-        if field is None or not isinstance(known, StrawberryField) or known.extensions:
-            return None
-        shape, leaf_list = self._shape(cast("Any", field).type, details)
-        if shape is None:
-            return None
-        required = _unwrapped(cast("Any", field).type)[1]
-        if field.args:
-            taking, later = self.known.arguments(field, known, details), awaited(known)
-            nodes = tuple(one.node for one in details)
-            made = Part(name, None, None, None, shape, leaf_list, later, required, taking, nodes)
-            return None if taking is None or later is None else made
-        if known.is_basic_field:
-            return Part(name, known.python_name, None, None, shape, leaf_list, list_required=required)
-        method, many, later = _answering(known)
-        if method is None and many is None and later is None:
-            return None
-        nodes = tuple(one.node for one in details)
-        return Part(name, None, method, many, shape, leaf_list, later, required, nodes=nodes)
-
-    def _shape(self, of: Any, details: Any) -> tuple[Leaf | Branch | None, bool]:
-        """Return how values of a type are completed, and whether they are lists of scalars."""
-        inner, required = _unwrapped(of)
-        is_list = inner.__class__ is GraphQLList
-        item_required = True
-        if is_list:
-            inner, item_required = _unwrapped(inner.of_type)
-        if is_leaf_type(inner):
-            return _leaf(inner, required=item_required if is_list else required), is_list
-        if not isinstance(inner, GraphQLObjectType | GraphQLInterfaceType) or not item_required:
-            return None, False
-        plans = self.known.of(inner, details, self.sub_fields)
-        return (None if plans is None else Branch(plans, required, is_list)), False
-
-
-def _answering(field: StrawberryField) -> tuple[Callable[[Any], Any] | None, Together | None, Later | None]:
-    """Return what answers a field: a method of the object alone, or one for many objects, or one that is awaited."""
-    resolver = cast("Any", field).base_resolver
-    if resolver is None:
-        return None, None, None
-    function: Any = resolver.wrapped_func
-    many: Together | None = getattr(function, ATTRIBUTE, None)
-    if many is not None:
-        return None, many, None
-    given = tuple(inspect.signature(function).parameters)
-    if resolver.is_async:
-        return None, None, function if given == ("self", "info") else None
-    return (function if given == ("self",) else None), None, None
-
-
-def awaited(field: StrawberryField) -> Later | None:
-    """Return the method that answers a field, if it is awaited and is given the object, what asks, and arguments."""
-    resolver = cast("Any", field).base_resolver
-    if resolver is None or not resolver.is_async or hasattr(resolver.wrapped_func, ATTRIBUTE):
-        return None
-    given = tuple(inspect.signature(resolver.wrapped_func).parameters)
-    return resolver.wrapped_func if given[:2] == ("self", "info") else None
-
-
 def _is_async(shape: Leaf | Branch) -> bool:
     return isinstance(shape, Branch) and any(plan.is_async for plan in shape.plans.values())
 
 
-def _unwrapped(of: Any) -> tuple[Any, bool]:
-    return (of.of_type, True) if of.__class__ is GraphQLNonNull else (of, False)
-
-
-def _possible(schema: GraphQLSchema, named: GraphQLNamedType) -> list[GraphQLObjectType]:
-    if isinstance(named, GraphQLObjectType):
-        return [named]
-    return list(schema.get_possible_types(named)) if isinstance(named, GraphQLInterfaceType) else []
-
-
-def _origins(named: GraphQLObjectType) -> list[type]:
-    """Return the classes whose instances are of this type, if nothing else decides that.
-
-    Of a generic type that is its own class too: what is made of it does not say of which of its types it is.
-    """
-    definition = named.extensions.get(_DEFINITION)
-    if definition is None or definition.is_type_of is not None:
-        return []
-    return (
-        [definition.origin, *definition.origin.__bases__]
-        if definition.specialized_type_var_map
-        else [definition.origin]
-    )
-
-
-def _reader(attributes: Sequence[str]) -> Callable[[Any], Any]:
-    """Return what reads these attributes of an object into a tuple."""
-    if len(attributes) > 1:
-        return attrgetter(*attributes)
-    if attributes:
-        only = attrgetter(attributes[0])
-        return lambda value: (only(value),)
-    return lambda _value: ()
-
-
-def _leaf(of: GraphQLLeafType, *, required: bool) -> Leaf:
-    if of is GraphQLString or of.name == "ID":
-        return Leaf(str, _checked(of), required)
-    if of is GraphQLBoolean:
-        return Leaf(bool, _checked(of), required)
-    if of is GraphQLInt:
-        return Leaf(None, _integer, required)
-    return Leaf(None, _remembering(_checked(of)), required)
-
-
-def _integer(value: Any) -> Any:
+def integer(value: Any) -> Any:
+    """Return a whole number that GraphQL's Int can hold."""
     if value.__class__ is int and -_LARGEST_INT <= value <= _LARGEST_INT:
         return value
     raise Unsure
-
-
-def _checked(of: GraphQLLeafType) -> Convert:
-    coerce = of.coerce_output_value
-
-    def convert(value: Any) -> Any:
-        coerced = coerce(value)
-        if coerced is None or coerced is Undefined:
-            raise Unsure
-        return coerced
-
-    return convert
-
-
-def _remembering(convert: Convert) -> Convert:
-    """Convert members of enums once: there are few, and each looks through all names."""
-    known: dict[int, tuple[Enum, Any]] = {}
-
-    def converted(value: Any) -> Any:
-        found = known.get(id(value))
-        if found is not None and found[0] is value:
-            return found[1]
-        if not isinstance(value, Enum):
-            return convert(value)
-        known[id(value)] = value, convert(value)
-        return known[id(value)][1]
-
-    return converted
 
 
 def complete(plans: Mapping[type, Plan], values: Values) -> list[dict[str, Any]]:

@@ -24,7 +24,8 @@ from resolvers.context import Context
 from schema.arguments import Arguments
 from schema.executor import PlanningExecutor, Shape, known_shape, unwrapped
 from schema.inputs import Unreadable
-from schema.plans import Asked, Plan, Unsure, awaited, complete, complete_later
+from schema.plans import Asked, Plan, Unsure, complete, complete_later
+from schema.plans_making import awaited
 
 
 @dataclass(frozen=True, slots=True)
