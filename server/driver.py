@@ -67,7 +67,7 @@ async def connected(dsn: str) -> AsyncGenerator[Connection]:
         asyncpg.InsufficientPrivilegeError,
     ) as error:
         raise DatabaseRefused(f"{attempt}: {error}.") from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise DatabaseUnreachable(f"{attempt}: {error or 'no answer'}.") from error
     try:
         yield connection

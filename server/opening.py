@@ -43,6 +43,7 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the end of the connection was told, and is still to come
     asyncpg.ReadOnlySQLTransactionError,  # still in recovery: it will be promoted, or is a replica, which doctor tells
 )
 _HEALTH = frozenset({"/healthz", "/readyz"})

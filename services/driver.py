@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -23,7 +24,14 @@ _AWAY = ("08", "57P", "53300")
 """SQLSTATE: connection exceptions, the server's start and shutdown, too many connections."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
+OUT_OF_STEP = (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
+"""Raised where the driver can do nothing with a connection: the server said its last word, the end is still to come."""
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    AsyncAdapt_asyncpg_dbapi.Error,
+)
 """What the driver raises, and what SQLAlchemy's adapter makes of it."""
 
 
@@ -61,13 +69,30 @@ def _hand_over_variables(session: Session, _transaction: SessionTransaction, con
     driver.variables = session.info["variables"]
 
 
+def watch_for_loss(engine: AsyncEngine) -> None:
+    """Have the ORM take a connection that is out of step for what it is: lost."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def _note(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, OUT_OF_STEP):
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
+
+
+def is_lost(driver: Any, error: BaseException) -> bool:
+    """Tell whether a failure cost the connection; one that is out of step is ended here."""
+    if isinstance(error, OUT_OF_STEP):
+        driver.terminate()
+    return bool(driver.is_closed())
+
+
 @contextmanager
 def translated(statement: str, driver: Any) -> Generator[None]:
     """Raise the driver's failures as SQLAlchemy would, so that there is one kind of them."""
     try:
         yield
     except (*DRIVER_ERRORS, OSError) as error:
-        lost = bool(driver.is_closed())
+        lost = is_lost(driver, error)
         raise OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=lost) from error
 
 

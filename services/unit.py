@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] - asyncpg ships none
 from sqlalchemy.exc import DBAPIError
 
 from realtime.topics import Topic
-from services.driver import LOCK_NOT_AVAILABLE, driven, lock_key
+from services.driver import DRIVER_ERRORS, LOCK_NOT_AVAILABLE, driven, lock_key
 from services.refusals import InProgress
 
 _WAIT_FOR = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
@@ -63,6 +62,6 @@ class Unit:
         try:
             if not self._driver.is_closed() and self._driver.is_in_transaction():
                 await self._driver.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (*DRIVER_ERRORS, OSError):
             return False
         return not self._driver.is_closed()

@@ -35,11 +35,13 @@ from services.driver import (
     ScopedSession,
     TenantConnection,
     is_at_rest,
+    is_lost,
     lies_ready,
     lock_key,
     rolled_back,
     translated,
     uninterrupted,
+    watch_for_loss,
 )
 from services.refusals import InProgress
 from services.unit import Unit
@@ -140,9 +142,9 @@ class Work:
     async def _is_lost(self, error: BaseException) -> bool:
         """Tell whether the connection is gone, and take it from the pool, which would lend it to the next reader."""
         if self.is_snapshot:
-            return bool(self._driver.is_closed())  # whoever opened the snapshot gives it back, and looks too
+            return is_lost(self._driver, error)  # whoever opened the snapshot gives it back, and looks too
         connection = await self.session.connection()
-        lost = bool((await connection.get_raw_connection()).driver_connection.is_closed())  # pyright: ignore[reportOptionalMemberAccess] - it has one
+        lost = is_lost((await connection.get_raw_connection()).driver_connection, error)
         if lost:
             await connection.invalidate(error)
         return lost
@@ -202,8 +204,12 @@ async def _ended_by_driver(work: Work, adapter: Any) -> None:
     finally:
         driver = adapter.driver_connection
         if not driver.is_closed():
-            with translated("ROLLBACK", driver):
-                await driver.execute("ROLLBACK")
+            try:
+                with translated("ROLLBACK", driver):
+                    await driver.execute("ROLLBACK")
+            except BaseException:
+                driver.terminate()  # it may still be in the snapshot, as its viewer
+                raise
 
 
 class Office:
@@ -231,14 +237,11 @@ class Office:
             connect_args={
                 "connection_class": TenantConnection,
                 "timeout": 5,
-                "server_settings": {
-                    "timezone": "UTC",
-                    "jit": "off",
-                    "plan_cache_mode": "force_generic_plan",
-                    "application_name": "evalium",
-                },
+                "server_settings": SERVER_SETTINGS,
             },
         )
+
+        watch_for_loss(self._engine)
 
     @property
     def connections(self) -> tuple[int, int]:

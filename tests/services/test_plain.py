@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
@@ -91,6 +93,65 @@ async def test_a_connection_that_died_fails_the_read_that_it_served_and_is_never
 async def _end(database, pid):
     async with connected(database.admin_dsn) as admin:
         assert await admin.fetchval("select pg_terminate_backend($1, 5000)", pid)
+
+
+LAST_WORD = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+
+
+async def _warned(office, viewer):
+    """Have the only connection hear the server's last word; the end of the connection is still to come."""
+    async with office.snapshot(viewer) as work:
+        protocol = work._driver._protocol
+        (row,) = await work.fetch("select pg_backend_pid() as pid")
+    protocol.data_received(b"E" + (len(LAST_WORD) + 4).to_bytes(4) + LAST_WORD)
+    return row["pid"]
+
+
+async def test_a_connection_whose_end_is_told_and_still_to_come_fails_one_read_as_passing(world, database):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=1)
+    try:
+        old = await _warned(office, world.system)
+        with pytest.raises(DBAPIError) as failure:
+            async with office.snapshot(world.system):
+                pytest.fail("nothing can be read by it")
+        assert is_passing(failure.value)
+        assert failure.value.connection_invalidated
+        async with office.snapshot(world.system) as work:
+            assert (await work.fetch("select pg_backend_pid() as pid"))[0]["pid"] != old
+    finally:
+        await office.close()
+
+
+async def test_a_write_on_such_a_connection_is_tried_again_on_another(world, database):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=1)
+    try:
+        for perform in (office.perform, lambda _viewer, act: office.perform_unit(world.system.variables(), act)):
+            await _warned(office, world.system)
+            assert await perform(world.system, _answer) == 42
+    finally:
+        await office.close()
+
+
+async def _answer(work):
+    if hasattr(work, "rows"):
+        return (await work.rows(text("select 42 as answer")))[0].answer
+    return (await work.fetch("select 42 as answer"))[0]["answer"]
+
+
+async def test_a_snapshot_that_cannot_be_ended_takes_its_connection_with_it(world, database):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=1)
+    try:
+        with pytest.raises(DBAPIError):
+            async with office.snapshot(world.system) as work:
+                (row,) = await work.fetch("select pg_backend_pid() as pid")
+                left = asyncio.ensure_future(work.fetch("select pg_sleep(60)"))
+                await asyncio.sleep(0)
+        with pytest.raises(DBAPIError):
+            await left
+        async with office.snapshot(world.system) as work:
+            assert (await work.fetch("select pg_backend_pid() as pid"))[0]["pid"] != row["pid"]
+    finally:
+        await office.close()
 
 
 async def test_a_snapshot_that_ends_badly_leaves_no_trace_on_the_connection(world, database):
