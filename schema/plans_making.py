@@ -184,7 +184,7 @@ def _origins(named: GraphQLObjectType) -> list[type]:
         return []
     return (
         [definition.origin, *definition.origin.__bases__]
-        if definition.specialized_type_var_map
+        if definition.concrete_of is not None
         else [definition.origin]
     )
 

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import orjson
 import pytest
@@ -45,8 +46,21 @@ class Page:
     note: str | None
 
 
+T = TypeVar("T")
+
+
+@strawberry.type
+class Shelf(Generic[T]):
+    nodes: list[T]
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    async def shelf(self, info: strawberry.Info) -> Shelf[Row]:  # noqa: ARG002 - what is awaited is given it
+        """Answer a generic type, of what does not say of which."""
+        return Shelf(nodes=[Row(number=1, text="one")])
+
     @strawberry.field
     async def page(self, info: strawberry.Info, first: int = 2, wanted: Wanted | None = None) -> Page | None:  # noqa: ARG002 - what is awaited is given it
         """Answer so many rows; null for none, and a row that is no row for a negative number."""
@@ -138,6 +152,7 @@ CASES = {
         TWO,
         {"n": 1},
     ),
+    "a generic type": ("{ shelf { nodes { number text } } }", None),
     "a null root": ("{ page(first: 0) { note } }", None),
 }
 REFUSED = {
