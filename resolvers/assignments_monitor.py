@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from dataloaders import sessions as session_loaders
 from models.assignments import Assignment
 from models.capabilities import Capability
 from resolvers import assignments
@@ -44,8 +43,13 @@ async def monitor(
     orders: Sequence[tuple[MonitorOrder, bool]],
     page: PageRequest,
     changed_after: str | None = None,
+    *,
+    brief: bool = False,
 ) -> Monitored:
-    """Read one page of the monitor, and the stream's position in the very snapshot that the page shows."""
+    """Read one page of the monitor, and the stream's position in the very snapshot that the page shows.
+
+    Brief rows have no invitation, and of their session only what `sessions_status.BRIEF` names.
+    """
     stream = streams.assignment_stream(context.tenant_id, row.id)
     secret = context.house.cursor_secret
     planned = (await assignments.policy(context, row)).security.value.level
@@ -60,15 +64,11 @@ async def monitor(
             gone = await assignments_monitor.gone(work, row.id, planned, asked)
             if len(gone) > MOST_GONE:
                 raise CursorExpired(f"More than {MOST_GONE} rows have left the list since.")
-        found = await assignments_monitor.rows(work, row.id, planned, asked, orders, page, at.as_of)
+        found = await assignments_monitor.rows(work, row.id, planned, asked, orders, page, at.as_of, brief=brief)
         cursor = streams.cursor(secret, stream, at, position)
         return Monitored(row.id, found, cursor, at.as_of, assignments_monitor.is_whole(asked), gone)
 
-    seen = await context.read(read)
-    context.loaders.of(session_loaders.by_id).prime(
-        {shown.session.id: shown.session for shown in seen.page.rows if shown.session is not None}
-    )
-    return seen
+    return await context.read(read)
 
 
 async def _since(work: Work, secret: bytes, stream: Stream, at: Horizon, token: str) -> Since:

@@ -57,9 +57,19 @@ async def sessions_page(
     wanted: Filter,
     order: Sequence[SortedBy],
     page: PageRequest,
+    *,
+    brief: bool = False,
 ) -> Page[DeliverySession]:
-    """List sessions."""
-    return await context.read(sessions.listed, wanted, order, page)
+    """List sessions; brief ones hold what `sessions_status.BRIEF` names."""
+    return await context.read(sessions.listed, wanted, order, page, brief=brief)
+
+
+@requires(Capability.SESSIONS_READ)
+async def sessions_at_hand(
+    _context: Context, rows: Sequence[DeliverySession | None]
+) -> Sequence[DeliverySession | None]:
+    """Return sessions that were read in this operation, as the viewer sees them, to who may read sessions."""
+    return rows
 
 
 async def of_events(context: Context, ids: Sequence[UUID]) -> list[DeliverySession | None]:

@@ -1,6 +1,7 @@
 """Fields that declare who may ask: the resolver's own declaration, printed in the SDL as a directive."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, cast
 
 import strawberry
@@ -127,3 +128,16 @@ def selects(info: Info, *names: str) -> bool:
         if node.selection_set is not None
         for one in node.selection_set.selections
     )
+
+
+def selected(info: Info) -> frozenset[str] | None:
+    """Return all fields that are selected below, each as its path; None as long as that is not known."""
+    asked: object = info
+    return asked.below if isinstance(asked, Asked) else None
+
+
+@lru_cache(maxsize=1024)
+def below(asked: frozenset[str], *places: str) -> frozenset[str]:
+    """Return which of the fields that were asked for lie right below one of these paths."""
+    inside = [path.removeprefix(f"{place}.") for place in places for path in asked if path.startswith(f"{place}.")]
+    return frozenset(path.partition(".")[0] for path in inside)

@@ -42,6 +42,7 @@ from schema.nodes import Node, global_id, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
 from schema.results_shown import ResultRelease
+from schema.sessions_brief import monitor_is_brief
 from schema.shown import enum_from, id_from, read_from, show
 from services.assignments import AssignmentOrder
 from services.assignments import Filter as Wanted
@@ -308,7 +309,10 @@ class Assignment(Node):
         orders = [(one.field, one.direction is OrderDirection.DESC) for one in order_by or []]
         page = page_request(first, after, last, before)
         chosen = wanted(filter, search)
-        seen = await assignments_monitor.monitor(info.context, self.row, chosen, orders, page, changed_after)
+        brief = monitor_is_brief(info)
+        seen = await assignments_monitor.monitor(
+            info.context, self.row, chosen, orders, page, changed_after, brief=brief
+        )
         return Monitor.of(seen)
 
     @ask(activity.of_assignment, "What the activity ledger tells of it and of its sessions, the newest rows first.")

@@ -102,9 +102,7 @@ class BucketCounts:
 async def _sessions(context: Context, shown: Sequence["MonitorRow"]) -> list["Session | None"]:
     from schema.sessions import Session  # noqa: PLC0415 - the types refer to each other
 
-    ids = [one.row.session.id for one in shown if one.row.session is not None]
-    found = dict(zip(ids, await sessions.sessions_by_id(context, ids), strict=True))
-    rows = [None if one.row.session is None else found[one.row.session.id] for one in shown]
+    rows = await sessions.sessions_at_hand(context, [one.row.session for one in shown])
     return [row and Session.of(row) for row in rows]
 
 

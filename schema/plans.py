@@ -43,6 +43,8 @@ class Asked:
     """The variables, as graphql-core coerced them."""
     nodes: Sequence[FieldNode] = ()
     """Where the field is selected."""
+    below: frozenset[str] | None = None
+    """All fields that are selected below it, fragments and all, each as its path; None where that is not known."""
 
 
 def together(many: Together) -> Callable[[F], F]:
@@ -110,6 +112,11 @@ class Part:
     nodes: Sequence[FieldNode] = ()
 
     @property
+    def below(self) -> frozenset[str]:
+        """The fields that are selected below this one, each as its path."""
+        return below(self.shape.plans) if isinstance(self.shape, Branch) else frozenset()
+
+    @property
     def is_awaited(self) -> bool:
         """Whether the values of the field, or what is inside of them, must be awaited."""
         inside = isinstance(self.shape, Branch) and any(plan.is_async for plan in self.shape.plans.values())
@@ -126,6 +133,13 @@ class Plan:
     read: Callable[[Any], Any]
     parts: tuple[Part, ...]
     is_async: bool
+    selected: frozenset[str]
+    """The selected fields and all below them, each as its path."""
+
+
+def below(plans: Mapping[type, Plan]) -> frozenset[str]:
+    """Return the fields that are selected in objects of these plans, each as its path."""
+    return frozenset[str]().union(*(plan.selected for plan in plans.values()))
 
 
 def _is_async(shape: Leaf | Branch) -> bool:
@@ -189,7 +203,7 @@ async def _values_later(part: Part, values: Values, asked: Asked) -> Values:
         return await part.many(asked.context, values)
     if part.later is None:
         return _values(part, values)
-    here = Asked(asked.context, asked.variables, part.nodes)
+    here = Asked(asked.context, asked.variables, part.nodes, part.below)
     given: dict[str, Any] = {} if part.arguments is None else part.arguments.given(asked.variables)
     if len(values) == 1:
         return [await part.later(values[0], here, **given)]

@@ -87,6 +87,7 @@ class _Making:
         leaves: list[Leaf] = []
         attributes: list[str] = []
         parts: list[Part] = []
+        fields: set[str] = set()
         for name, details in selected.items():
             field_name = details[0].node.name.value
             template[name] = parent.name if field_name == "__typename" else None
@@ -95,6 +96,8 @@ class _Making:
             part = self._part(name, parent.fields.get(field_name), details)
             if part is None:
                 return None
+            fields.add(field_name)
+            fields.update(f"{field_name}.{one}" for one in part.below)
             if part.attribute is not None and isinstance(part.shape, Leaf) and not part.leaf_list:
                 names.append(name)
                 leaves.append(part.shape)
@@ -102,7 +105,8 @@ class _Making:
             else:
                 parts.append(part)
         is_async = any(part.is_awaited for part in parts)
-        return Plan(template, tuple(names), tuple(leaves), _reader(attributes), tuple(parts), is_async)
+        reader = _reader(attributes)
+        return Plan(template, tuple(names), tuple(leaves), reader, tuple(parts), is_async, frozenset(fields))
 
     def _part(self, name: str, field: GraphQLField | None, details: Any) -> Part | None:
         known: object = None if field is None else field.extensions.get(_DEFINITION)
@@ -183,9 +187,7 @@ def _origins(named: GraphQLObjectType) -> list[type]:
     if definition is None or definition.is_type_of is not None:
         return []
     return (
-        [definition.origin, *definition.origin.__bases__]
-        if definition.concrete_of is not None
-        else [definition.origin]
+        [definition.origin, *definition.origin.__bases__] if definition.concrete_of is not None else [definition.origin]
     )
 
 

@@ -23,6 +23,7 @@ from schema.nodes import Node, local_id, looked_for
 from schema.plans import together
 from schema.policy import Limits, SecurityLevel
 from schema.session_details import SessionTelemetry
+from schema.sessions_brief import list_is_brief
 from schema.shown import enum_from, id_from, read_from, show
 from services import policy as policies
 from services import sessions_status
@@ -300,4 +301,5 @@ class SessionsQuery:
         wanted = (filter or SessionFilter()).plain()
         order = [SortedBy(one.field, descending=one.direction is OrderDirection.DESC) for one in order_by or []]
         page = PageRequest(first=first, after=after, last=last, before=before)
-        return connect(await sessions.sessions_page(info.context, wanted, order, page), Session.of)
+        brief = list_is_brief(info)
+        return connect(await sessions.sessions_page(info.context, wanted, order, page, brief=brief), Session.of)

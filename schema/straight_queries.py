@@ -24,7 +24,7 @@ from resolvers.context import Context
 from schema.arguments import Arguments
 from schema.executor import PlanningExecutor, Shape, known_shape, unwrapped
 from schema.inputs import Unreadable
-from schema.plans import Asked, Plan, Unsure, complete, complete_later
+from schema.plans import Asked, Plan, Unsure, below, complete, complete_later
 from schema.plans_making import awaited
 
 
@@ -39,10 +39,11 @@ class Root:
     is_list: bool
     required: bool
     is_async: bool
+    below: frozenset[str]
 
     async def answer(self, context: Context, variables: Any) -> Any:
         """Return the field of the answer; raises `Unsure`, or whatever the resolver or an attribute raises."""
-        asked = Asked(context, variables, self.nodes)
+        asked = Asked(context, variables, self.nodes, self.below)
         value = await self.resolve(None, asked, **self.arguments.given(variables))
         if value is None:
             if self.required:
@@ -120,7 +121,7 @@ def _roots(schema: GraphQLSchema, shape: Shape) -> Mapping[str, Root] | None:
             raise Unreadable
         required, is_async = declared.type.__class__ is GraphQLNonNull, any(one.is_async for one in plans.values())
         nodes = tuple(one.node for one in details)
-        roots[name] = Root(nodes, taking, resolve, plans, is_list, required, is_async)
+        roots[name] = Root(nodes, taking, resolve, plans, is_list, required, is_async, below(plans))
     return roots
 
 

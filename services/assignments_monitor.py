@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -85,6 +85,7 @@ class Row:
     target_id: UUID
     user: User
     invitation_values: Sequence[Any]
+    """Empty of a brief row."""
     session: DeliverySession | None
     bucket: Bucket
     security_level: SecurityLevel
@@ -121,17 +122,28 @@ async def rows(
     orders: Sequence[tuple[MonitorOrder, bool]],
     page: PageRequest,
     as_of: datetime,
+    *,
+    brief: bool = False,
 ) -> Page[Row]:
     """Return one page of an assignment's monitor; each order is a column and whether it descends.
 
     `planned` is the security level for those who have not started: a session keeps the one that was frozen into it.
+    Brief rows have no invitation, and of their session only what `sessions_status.BRIEF` names.
     """
-    form = (_shape(wanted, planned), tuple(orders))
+    form = (_shape(wanted, planned), tuple(orders), brief)
     values = _values(assignment_id, wanted)
     sorting = _orders(tuple(orders), is_found_first=_is_found_first(wanted, orders))
-    listing = Listing(_FORMS, form, lambda: _keys(wanted, planned, orders), sorting, values, widen=_widened)
+    listing = Listing(
+        _FORMS,
+        form,
+        lambda: _keys(wanted, planned, orders),
+        sorting,
+        values,
+        _BRIEF.widened if brief else _FULL.widened,
+    )
     found = await listed(work, listing, page)
-    shown = [_row(record, planned, as_of) for record in found.rows]
+    taken = (_BRIEF if brief else _FULL).row
+    shown = [taken(record, planned, as_of) for record in found.rows]
     return Page(shown, found.cursors, found.has_next, found.has_previous, found.total)
 
 
@@ -223,17 +235,52 @@ def is_shown(target: Any = AssignmentTarget) -> ColumnElement[bool]:
     return case((target.kind != TargetKind.GROUP, literal(value=True)), else_=through_a_group)
 
 
-def _widened(page: Subquery) -> Select[Any]:
-    """Select what is shown of the recipients of a page."""
-    shown_of = (User, Invitation, DeliverySession)
-    columns = (column for one in shown_of for column in plain.columns(one))
-    of_it = given("assignment_id")
-    named = (Assignment.id, AssignmentTarget.assignment_id, Invitation.assignment_id)
-    return (
-        _recipients(AssignmentTarget.id, assignments_buckets.bucket(), *columns)
-        .join(page, page.c.target_id == AssignmentTarget.id)
-        .where(*(column == of_it for column in named))
-    )
+@dataclass(frozen=True)
+class _Width:
+    """How much is read of each recipient of a page."""
+
+    invitation: plain.Only
+    session: plain.Only
+
+    def widened(self, page: Subquery) -> Select[Any]:
+        """Select what is shown of the recipients of a page."""
+        columns = (
+            *plain.columns(User),
+            *plain.columns(Invitation, self.invitation),
+            *plain.columns(DeliverySession, self.session),
+        )
+        of_it = given("assignment_id")
+        named = (Assignment.id, AssignmentTarget.assignment_id, Invitation.assignment_id)
+        return (
+            _recipients(AssignmentTarget.id, assignments_buckets.bucket(), *columns)
+            .join(page, page.c.target_id == AssignmentTarget.id)
+            .where(*(column == of_it for column in named))
+        )
+
+    @cached_property
+    def _bounds(self) -> tuple[int, int]:
+        """Return where the columns of the person end, and those of the invitation."""
+        to_person = 2 + len(plain.columns(User))
+        return to_person, to_person + len(plain.columns(Invitation, self.invitation))
+
+    def row(self, values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
+        """Take a selected row apart: target, bucket, and the columns of person, invitation and session."""
+        to_person, to_invitation = self._bounds
+        session = plain.row(DeliverySession, values[to_invitation:], self.session)
+        known = None if cast("UUID | None", session.id) is None else session
+        return Row(
+            values[0],
+            plain.row(User, values[2:to_person]),
+            values[to_person:to_invitation],
+            known,
+            Bucket(values[1]),
+            _level(known, planned),
+            as_of,
+        )
+
+
+_FULL: Final = _Width(None, None)
+_BRIEF: Final = _Width(frozenset(), sessions_status.BRIEF)
 
 
 @lru_cache(maxsize=256)
@@ -241,29 +288,6 @@ def _orders(orders: Sequence[tuple[MonitorOrder, bool]], *, is_found_first: bool
     target = _found_first() if is_found_first else AssignmentTarget
     sorting = [Order(_column(column), descending=descending) for column, descending in orders] or [Order(User.email)]
     return [*sorting, Order(target.id)]
-
-
-@cache
-def _bounds() -> tuple[int, int]:
-    """Return where the columns of the person end, and those of the invitation."""
-    to_person = 2 + len(plain.columns(User))
-    return to_person, to_person + len(plain.columns(Invitation))
-
-
-def _row(values: Sequence[Any], planned: SecurityLevel, as_of: datetime) -> Row:
-    """Take a selected row apart: target, bucket, and the columns of person, invitation and session."""
-    to_person, to_invitation = _bounds()
-    session = plain.row(DeliverySession, values[to_invitation:])
-    known = None if cast("UUID | None", session.id) is None else session
-    return Row(
-        values[0],
-        plain.row(User, values[2:to_person]),
-        values[to_person:to_invitation],
-        known,
-        Bucket(values[1]),
-        _level(known, planned),
-        as_of,
-    )
 
 
 def _recipients(*columns: Any) -> Select[Any]:

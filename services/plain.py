@@ -29,6 +29,9 @@ LONGEST_REMEMBERED: Final = 4096
 
 _READ_AT: Final = "_read_at"
 
+Only = frozenset[str] | None
+"""Which attributes of a model are read, one of few sets that the code names; None: all. The others are missing."""
+
 
 class _Decoded:
     """Attribute of a row that decodes a JSON column the first time it is read."""
@@ -53,16 +56,17 @@ def _remembered(text: str) -> Any:
 
 
 @cache
-def _columns(model: type[Base]) -> tuple[tuple[str, ColumnElement[Any], bool], ...]:
+def _columns(model: type[Base], only: Only = None) -> tuple[tuple[str, ColumnElement[Any], bool], ...]:
     """Return attribute, column, and whether it is JSON, of all columns that are read."""
     found = [(attribute.key, attribute.columns[0]) for attribute in inspect(model).column_attrs]
-    return tuple((key, column, isinstance(column.type, JSONB)) for key, column in found if not column.info.get("large"))
+    wanted = [(key, column) for key, column in found if not column.info.get("large") and (only is None or key in only)]
+    return tuple((key, column, isinstance(column.type, JSONB)) for key, column in wanted)
 
 
 @cache
-def _kept(model: type[Base]) -> tuple[str, ...]:
+def _kept(model: type[Base], only: Only = None) -> tuple[str, ...]:
     """Return under which names a row keeps the values, in the order in which they are read."""
-    return tuple(f"_{key}" if is_json else key for key, _, is_json in _columns(model))
+    return tuple(f"_{key}" if is_json else key for key, _, is_json in _columns(model, only))
 
 
 @cache
@@ -139,13 +143,13 @@ def _note(work: Work, at: datetime) -> None:
         work.read_at = at
 
 
-def columns(model: type[Base]) -> list[Any]:
+def columns(model: type[Base], only: Only = None) -> list[Any]:
     """Return what is to be selected of a model instead of the model."""
-    return [sql_cast(column, Text).label(key) if is_json else column for key, column, is_json in _columns(model)]
+    return [sql_cast(column, Text).label(key) if is_json else column for key, column, is_json in _columns(model, only)]
 
 
-def row(model: type[M], values: Sequence[Any]) -> M:
+def row(model: type[M], values: Sequence[Any], only: Only = None) -> M:
     """Return what `columns` selected as one row of the model; values behind them are left out."""
     shown = _class(model)()
-    shown.__dict__.update(zip(_kept(model), values, strict=False))
+    shown.__dict__.update(zip(_kept(model, only), values, strict=False))
     return cast("M", shown)

@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from services import (
     sessions_attention,
     sessions_paper,
     sessions_policy,
+    sessions_status,
 )
 from services import policy as policies
 from services.idempotency import Answer
@@ -239,20 +240,23 @@ async def listed(
     wanted: Filter,
     order: Sequence[SortedBy],
     page: PageRequest,
+    *,
+    brief: bool = False,
 ) -> Page[DeliverySession]:
-    """List sessions of the viewer's org unit; without an order, the newest first."""
+    """List sessions of the viewer's org unit; without an order, the newest first. Brief: `sessions_status.BRIEF`."""
+    only = sessions_status.BRIEF if brief else None
     sorting = tuple(order) or (_NEWEST_FIRST,)
     values, sets = parted(wanted)
     keys = cast("Select[Any]", select(DeliverySession.id.label("session_id")))
-    form = (tuple(values), sets, sorting)
-    listing = Listing(_FORMS, form, lambda: narrowed(keys, values, sets), _orders(sorting), values, widen=_widened)
+    form, widen = (tuple(values), sets, sorting, brief), partial(_widened, only)
+    listing = Listing(_FORMS, form, lambda: narrowed(keys, values, sets), _orders(sorting), values, widen=widen)
     found = await paging.listed(work, listing, page)
-    return replace(found, rows=[plain.row(DeliverySession, record) for record in found.rows])
+    return replace(found, rows=[plain.row(DeliverySession, record, only) for record in found.rows])
 
 
-def _widened(page: Subquery) -> Select[Any]:
+def _widened(only: plain.Only, page: Subquery) -> Select[Any]:
     """Select the sessions of a page."""
-    statement = cast("Select[Any]", select(*plain.columns(DeliverySession)))
+    statement = cast("Select[Any]", select(*plain.columns(DeliverySession, only)))
     return statement.join(page, page.c.session_id == DeliverySession.id)
 
 

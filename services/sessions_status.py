@@ -19,6 +19,15 @@ _IDLE_AFTER = text(
 )
 
 
+BRIEF: Final = frozenset(
+    {
+        *("id", "assignment_id", "user_id", "room_id", "attempt", "state", "policy", "grace_seconds", "version"),
+        *("started_at", "deadline_at", "paused_at", "resumed_at", "ended_at", "last_activity_at", "disconnected_at"),
+        *("current_position", "item_count", "answered_count", "focus_lost_count", "focus_lost_at"),
+    }
+)
+"""What a list of sessions reads of each, where no more is asked for: progress, and what its status follows from."""
+
 _OPEN: Final = frozenset({SessionState.CREATED.value, SessionState.ACTIVE.value})
 
 

@@ -11,6 +11,7 @@ from services.viewer import Viewer
 from tests.factories.tenants import World
 
 ROOT = Path(__file__).parents[2]
+TOKENS = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
 async def ask(world: World, viewer: Viewer, operation: str, *, key: str | None = None, **variables):
@@ -21,8 +22,7 @@ async def ask(world: World, viewer: Viewer, operation: str, *, key: str | None =
 
 async def execute(world: World, viewer: Viewer, document: str, *, key: str | None = None, **variables):
     """Execute a document with one root field as a viewer."""
-    tokens = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-    house = House(office=world.office, hub=None, tokens=tokens, cursor_secret=bytes(32))
+    house = House(office=world.office, hub=None, tokens=TOKENS, cursor_secret=bytes(32))
     context = Context(house, viewer, idempotency_key=key)
     try:
         result = await schema.execute(document, variable_values=variables, context_value=context)
