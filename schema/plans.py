@@ -59,11 +59,17 @@ def together(many: Together) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """How a scalar or enum value is completed: values of class `plain` as they are, others by `convert`."""
+    """How a scalar or enum value is completed: values of class `plain` as they are, others by `convert`.
+
+    `known` are values that were completed before, by identity; whoever fills it keeps them alive. `each` is what the
+    scalar's own type does with a value, where that gives text.
+    """
 
     plain: type | None
     convert: Convert
     required: bool
+    known: Mapping[int, Any] | None = None
+    each: Convert | None = None
 
     def complete(self, value: Any) -> Any:
         """Return the value as it is encoded."""
@@ -75,11 +81,20 @@ class Leaf:
 
     def column(self, values: Values) -> Values:
         """Return the values of many objects as they are encoded."""
+        if self.known is not None:
+            try:
+                return list(map(self.known.__getitem__, map(id, values)))
+            except KeyError:
+                return list(map(self.complete, values))
         kinds = set(map(type, values))
         if kinds == {self.plain} or (kinds == {_NOTHING} and not self.required):
             return values
         if kinds == {int} and self.convert is integer and _fit(values):
             return values
+        if self.each is not None and _NOTHING not in kinds:
+            done = list(map(self.each, values))
+            if set(map(type, done)) == {str}:
+                return done
         return list(map(self.complete, values))
 
 
@@ -127,11 +142,13 @@ class Part:
 class Plan:
     """How objects of one type are completed for one selection."""
 
-    template: dict[str, Any]
     names: tuple[str, ...]
+    places: tuple[int, ...]
+    """Where the values of each name lie among those of the leaves, of the parts, and the constants."""
     leaves: tuple[Leaf, ...]
     read: Callable[[Any], Any]
     parts: tuple[Part, ...]
+    constants: tuple[str, ...]
     is_async: bool
     selected: frozenset[str]
     """The selected fields and all below them, each as its path."""
@@ -155,47 +172,62 @@ def integer(value: Any) -> Any:
 
 def complete(plans: Mapping[type, Plan], values: Values) -> list[dict[str, Any]]:
     """Complete objects whose plans await nothing; raises `Unsure`, or whatever an attribute raises."""
+    if not values:
+        return []
     if len(plans) > 1 and len({value.__class__ for value in values}) > 1:
         return [complete(plans, (value,))[0] for value in values]
-    plan, rows = _begun(plans, values)
-    for part in plan.parts if values else ():
-        _fill(part, rows, _values(part, values), complete)
-    return rows
+    plan = _plan_of(plans, values)
+    columns = _leaf_columns(plan, values)
+    columns += [_column(part, _values(part, values), complete) for part in plan.parts]
+    return _rows(plan, columns, len(values))
 
 
 async def complete_later(plans: Mapping[type, Plan], values: Values, asked: Asked) -> list[dict[str, Any]]:
     """Complete objects of which some fields are answered together, level by level."""
+    if not values:
+        return []
     if len(plans) > 1 and len({value.__class__ for value in values}) > 1:
         return [(await complete_later(plans, (value,), asked))[0] for value in values]
-    plan, rows = _begun(plans, values)
-    for part in plan.parts if values else ():
+    plan = _plan_of(plans, values)
+    columns = _leaf_columns(plan, values)
+    for part in plan.parts:
         found = await _values_later(part, values, asked)
-        if not _is_async(part.shape):
-            _fill(part, rows, found, complete)
-            continue
-        branch = cast("Branch", part.shape)
-        flat = _flat(branch, found)
-        _fill(part, rows, found, partial(_given, await complete_later(branch.plans, flat, asked)))
-    return rows
+        if len(found) != len(values):
+            raise Unsure
+        if _is_async(part.shape):
+            branch = cast("Branch", part.shape)
+            within = partial(_given, await complete_later(branch.plans, _flat(branch, found), asked))
+        else:
+            within = complete
+        columns.append(_column(part, found, within))
+    return _rows(plan, columns, len(values))
 
 
 def _given(completed: list[dict[str, Any]], _plans: Mapping[type, Plan], _values: Values) -> list[dict[str, Any]]:
     return completed
 
 
-def _begun(plans: Mapping[type, Plan], values: Values) -> tuple[Plan, list[dict[str, Any]]]:
-    """Return the plan of values of one class, and their rows with the plain scalars filled in, column by column."""
-    plan = plans.get(values[0].__class__) if values else next(iter(plans.values()))
+def _plan_of(plans: Mapping[type, Plan], values: Values) -> Plan:
+    """Return the plan of values of one class."""
+    plan = plans.get(values[0].__class__)
     if plan is None or len({value.__class__ for value in values}) > 1:
         raise Unsure
-    template, leaves = plan.template, plan.leaves
-    rows = [template.copy() for _ in values]
-    if leaves and rows:
-        columns = zip(*map(plan.read, values), strict=True)
-        done = [leaf.column(found) for leaf, found in zip(leaves, columns, strict=True)]
-        for row, completed in zip(rows, zip(*done, strict=True), strict=True):
-            row.update(zip(plan.names, completed, strict=True))
-    return plan, rows
+    return plan
+
+
+def _leaf_columns(plan: Plan, values: Values) -> list[Values]:
+    """Return the completed values of the plain scalars, column by column."""
+    if not plan.leaves:
+        return []
+    columns = zip(*map(plan.read, values), strict=True)
+    return [leaf.column(found) for leaf, found in zip(plan.leaves, columns, strict=True)]
+
+
+def _rows(plan: Plan, columns: list[Values], count: int) -> list[dict[str, Any]]:
+    """Put completed columns together to rows, in the order in which their fields are selected."""
+    columns += [[constant] * count for constant in plan.constants]
+    names = plan.names
+    return [dict(zip(names, row, strict=True)) for row in zip(*[columns[n] for n in plan.places], strict=True)]
 
 
 async def _values_later(part: Part, values: Values, asked: Asked) -> Values:
@@ -221,24 +253,18 @@ def _values(part: Part, values: Values) -> Values:
     return [getattr(value, name) for value in values]
 
 
-def _fill(part: Part, rows: list[dict[str, Any]], found: Values, complete_all: Callable[..., Any]) -> None:
-    """Put the completed values of one field into their rows."""
-    shape, name = part.shape, part.name
-    if len(found) != len(rows):
-        raise Unsure
+def _column(part: Part, found: Values, complete_all: Callable[..., Any]) -> Values:
+    """Return the completed values of one field."""
+    shape = part.shape
     if isinstance(shape, Leaf):
-        done = [_listed(shape, value, part) for value in found] if part.leaf_list else shape.column(found)
-        for row, value in zip(rows, done, strict=True):
-            row[name] = value
-        return
-    completed = iter(complete_all(shape.plans, _flat(shape, found)))
-    for row, value in zip(rows, found, strict=True):
-        if value is None:
-            row[name] = None
-        elif shape.is_list:
-            row[name] = [next(completed) for _ in value]
-        else:
-            row[name] = next(completed)
+        return [_listed(shape, value, part) for value in found] if part.leaf_list else shape.column(found)
+    completed = complete_all(shape.plans, _flat(shape, found))
+    if not shape.is_list and len(completed) == len(found):
+        return completed
+    rest = iter(completed)
+    if shape.is_list:
+        return [None if value is None else [next(rest) for _ in value] for value in found]
+    return [None if value is None else next(rest) for value in found]
 
 
 def _listed(leaf: Leaf, values: Any, part: Part) -> list[Any] | None:

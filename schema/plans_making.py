@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from graphql import (
     GraphQLBoolean,
+    GraphQLEnumType,
     GraphQLField,
     GraphQLInt,
     GraphQLInterfaceType,
@@ -82,31 +83,33 @@ class _Making:
         return found or None
 
     def _make(self, parent: GraphQLObjectType, selected: Mapping[str, Any]) -> Plan | None:
-        template: dict[str, Any] = {}
-        names: list[str] = []
-        leaves: list[Leaf] = []
-        attributes: list[str] = []
-        parts: list[Part] = []
+        constants: list[str] = []
+        leaves: dict[str, Part] = {}
+        parts: dict[str, Part] = {}
         fields: set[str] = set()
         for name, details in selected.items():
             field_name = details[0].node.name.value
-            template[name] = parent.name if field_name == "__typename" else None
             if field_name == "__typename":
+                constants.append(name)
                 continue
             part = self._part(name, parent.fields.get(field_name), details)
             if part is None:
                 return None
             fields.add(field_name)
             fields.update(f"{field_name}.{one}" for one in part.below)
-            if part.attribute is not None and isinstance(part.shape, Leaf) and not part.leaf_list:
-                names.append(name)
-                leaves.append(part.shape)
-                attributes.append(part.attribute)
-            else:
-                parts.append(part)
-        is_async = any(part.is_awaited for part in parts)
-        reader = _reader(attributes)
-        return Plan(template, tuple(names), tuple(leaves), reader, tuple(parts), is_async, frozenset(fields))
+            is_plain = part.attribute is not None and isinstance(part.shape, Leaf) and not part.leaf_list
+            (leaves if is_plain else parts)[name] = part
+        places = {name: n for n, name in enumerate((*leaves, *parts, *constants))}
+        return Plan(
+            tuple(selected),
+            tuple(places[name] for name in selected),
+            tuple(cast("Leaf", part.shape) for part in leaves.values()),
+            _reader([cast("str", part.attribute) for part in leaves.values()]),
+            tuple(parts.values()),
+            tuple(parent.name for _ in constants),
+            any(part.is_awaited for part in parts.values()),
+            frozenset(fields),
+        )
 
     def _part(self, name: str, field: GraphQLField | None, details: Any) -> Part | None:
         known: object = None if field is None else field.extensions.get(_DEFINITION)
@@ -208,7 +211,9 @@ def _leaf(of: GraphQLLeafType, *, required: bool) -> Leaf:
         return Leaf(bool, _checked(of), required)
     if of is GraphQLInt:
         return Leaf(None, integer, required)
-    return Leaf(None, _remembering(_checked(of)), required)
+    if isinstance(of, GraphQLEnumType):
+        return _word(of, required=required)
+    return Leaf(None, _checked(of), required, each=of.coerce_output_value)
 
 
 def _checked(of: GraphQLLeafType) -> Convert:
@@ -223,17 +228,17 @@ def _checked(of: GraphQLLeafType) -> Convert:
     return convert
 
 
-def _remembering(convert: Convert) -> Convert:
-    """Convert members of enums once: there are few, and each looks through all names."""
-    known: dict[int, tuple[Enum, Any]] = {}
+def _word(of: GraphQLEnumType, *, required: bool) -> Leaf:
+    """Complete members of enums once: there are few, and each looks through all names."""
+    convert = _checked(of)
+    known: dict[int, Any] = {} if required else {id(None): None}
+    kept: list[Enum] = []  # so that no other object ever has the id of one of them
 
     def converted(value: Any) -> Any:
-        found = known.get(id(value))
-        if found is not None and found[0] is value:
-            return found[1]
-        if not isinstance(value, Enum):
-            return convert(value)
-        known[id(value)] = value, convert(value)
-        return known[id(value)][1]
+        done = convert(value)
+        if isinstance(value, Enum) and id(value) not in known:
+            kept.append(value)
+            known[id(value)] = done
+        return done
 
-    return converted
+    return Leaf(None, converted, required, known)
