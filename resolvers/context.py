@@ -128,6 +128,7 @@ class Context:
         self.client = client
         self.document = document
         self.streaming = False
+        self._follows = False
         self._lock = asyncio.Lock()
         self._open: AsyncExitStack | None = None
         self._snapshot: Work | None = None
@@ -149,6 +150,7 @@ class Context:
         """
         context = Context(self.house, standing.scope)
         context._pinned = standing.capabilities
+        context._follows = True
         if lent is not None:
             context._snapshot = lent.work
             lent.prime(context.loaders)
@@ -170,7 +172,7 @@ class Context:
     async def reading(self) -> AsyncGenerator[Work, None]:
         """Lend the operation's snapshot to one reader at a time."""
         if self.streaming:
-            async with self.house.office.snapshot(self.viewer) as work:
+            async with self.house.office.following(self.viewer) as work:
                 yield work
             return
         async with self._lock:
@@ -179,7 +181,9 @@ class Context:
             if self._snapshot is None:
                 self._snapshot_at = time.monotonic()
                 self._open = AsyncExitStack()
-                self._snapshot = await self._open.enter_async_context(self.house.office.snapshot(self.viewer))
+                office = self.house.office
+                opened = office.following(self.viewer) if self._follows else office.snapshot(self.viewer)
+                self._snapshot = await self._open.enter_async_context(opened)
             yield self._snapshot
 
     async def read(

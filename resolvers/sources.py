@@ -110,7 +110,7 @@ class Source:
 
     async def _read(self, position: Position, limit: int) -> Page[SessionEvent]:
         try:
-            async with self._office.snapshot(self._scope) as work:
+            async with self._office.following(self._scope) as work:
                 return await self._page(work, position, limit)
         except Exception:
             self._is_sure = False
@@ -120,7 +120,7 @@ class Source:
         """Read for all followers; where something is new, the snapshot stays open for the answers to it."""
         try:
             async with AsyncExitStack() as opened:
-                work = await opened.enter_async_context(self._office.snapshot(self._scope))
+                work = await opened.enter_async_context(self._office.following(self._scope))
                 shown: streams.Shown | None = None
                 if self._is_sure and self._is_asked and self._stream.is_of_sessions:
                     page, shown = await streams.events_shown(work, self._stream, position, limit)

@@ -242,6 +242,7 @@ class Office:
         )
 
         watch_for_loss(self._engine)
+        self._followers = asyncio.Semaphore(max(1, pool_size // 2))
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -307,6 +308,16 @@ class Office:
                 yield work
             finally:
                 await uninterrupted(_ended_by_driver(work, adapter))
+
+    @asynccontextmanager
+    async def following(self, viewer: Viewer) -> AsyncGenerator[Work, None]:
+        """Open a snapshot for who follows a stream; all of them together are lent half of the connections.
+
+        Whoever has to wait takes turns. A thousand followers who read by themselves, as after a disturbance, would
+        otherwise keep every connection from those who answer, save and hand in.
+        """
+        async with self._followers, self.snapshot(viewer) as work:
+            yield work
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncGenerator[PoolProxiedConnection, None]:

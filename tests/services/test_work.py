@@ -13,6 +13,7 @@ from models.identity import Group
 from realtime.topics import Topic
 from services.refusals import InProgress
 from services.viewer import Viewer
+from services.work import Office
 from tests.factories import tenants
 
 SETTINGS = "select current_setting('app.tenant_id', true) as tenant, current_setting('app.scope_all', true) as scope"
@@ -55,6 +56,33 @@ async def test_a_snapshot_cannot_write_and_sees_one_state(office, world):
     with pytest.raises(DBAPIError, match="read-only"):
         async with office.snapshot(world.system) as reader:
             await reader.session.execute(text("update groups set name = name"))
+
+
+async def test_followers_leave_half_of_the_connections_to_others_and_take_turns(database, world):
+    office = Office(database.app, ring=lambda _topics: None, pool_size=4)
+    entered = asyncio.Queue()
+
+    async def follow(leave):
+        async with office.following(world.system) as work:
+            entered.put_nowait(await work.fetch("select 1"))
+            await leave.wait()
+
+    leaving = [asyncio.Event() for _ in range(20)]
+    following = [asyncio.create_task(follow(leave)) for leave in leaving]
+    try:
+        for _ in range(2):
+            await entered.get()
+        async with office.snapshot(world.system) as one, office.snapshot(world.system) as other:
+            assert await one.now()
+            assert await other.now()
+            assert office.connections == (4, 4)
+            assert entered.empty()
+        for leave in leaving:
+            leave.set()
+        await asyncio.gather(*following)
+        assert entered.qsize() == 18
+    finally:
+        await office.close()
 
 
 async def test_topics_ring_after_commit_and_never_for_a_rollback(office, world, rung):
