@@ -45,6 +45,8 @@ async def tidy() -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     unobserved: list[dict] = []
     before = asyncio.all_tasks()
+    gc.collect()
+    gc.freeze()  # what was there before this test is not looked through again after it
     loop.set_exception_handler(lambda _loop, context: unobserved.append(context))
     yield
     mine = {asyncio.current_task()}
