@@ -1,3 +1,4 @@
+import gc
 import itertools
 import shutil
 import tempfile
@@ -14,6 +15,13 @@ from server.database import address_in, prepare_embedded
 from server.driver import connected
 
 TEMPLATE = "evalium_template"
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage in what the tests make, and not again and again in the modules that they are made of."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="session")
