@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from services import demonstration
 OPERATIONS = Path(__file__).parents[2] / "graphql" / "operations"
 
 
+@functools.cache
 def document(name: str) -> str:
     """The text of an operation document, by its name."""
     (path,) = OPERATIONS.rglob(f"{name}.graphql")
