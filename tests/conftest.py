@@ -1,20 +1,29 @@
 import gc
 import itertools
+import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from migrations import run
 from server import provision
-from server.addresses import DatabaseAddress
+from server.addresses import DatabaseAddress, parse
 from server.cluster import Cluster
 from server.database import address_in, prepare_embedded
 from server.driver import connected
 
 TEMPLATE = "evalium_template"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+ENOUGH = 4_000_000_000
+
+
+def has_memory() -> bool:
+    """Whether the clusters of all workers fit into memory, and leave most of it alone."""
+    return os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ENOUGH
 
 
 def pytest_collection_finish() -> None:
@@ -27,7 +36,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL of this worker alone: an open transaction anywhere in a cluster holds back every stream in it."""
-    folder = Path(tempfile.mkdtemp(prefix="evt-"))
+    folder = Path(tempfile.mkdtemp(prefix="evt-", dir=MEMORY if has_memory() else None))
     folder.chmod(0o755)  # for the user that postgres runs as when the tests run as root
     try:
         with Cluster(folder, fast=True) as running:
@@ -47,7 +56,7 @@ async def template_database(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="session")
 async def make_database(cluster: Cluster, template_database: str) -> Callable[[], Awaitable[DatabaseAddress]]:
-    """Clone the template: `address = await make_database()`. The clones go with their cluster."""
+    """Clone the template: `address = await make_database()`. A clone goes with its cluster at the latest."""
     numbers = itertools.count(1)
 
     async def clone() -> DatabaseAddress:
@@ -63,6 +72,11 @@ async def make_database(cluster: Cluster, template_database: str) -> Callable[[]
 
 
 @pytest.fixture(scope="module")
-async def database(make_database: Callable[[], Awaitable[DatabaseAddress]]) -> DatabaseAddress:
+async def database(
+    cluster: Cluster, make_database: Callable[[], Awaitable[DatabaseAddress]]
+) -> AsyncIterator[DatabaseAddress]:
     """A database of this module alone, at the newest revision, empty but for what migrations put there."""
-    return await make_database()
+    address = await make_database()
+    yield address
+    async with connected(cluster.dsn()) as admin:  # what many modules leave would not fit into memory
+        await admin.execute(f"DROP DATABASE {parse(SecretStr(address.app_dsn)).database} WITH (FORCE)")
