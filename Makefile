@@ -17,7 +17,7 @@ demo: .venv/.stamp ## Play an examination day against the running server (ARGS="
 	@exec $(BIN)/evalium demo $(ARGS)
 
 test: .venv/.stamp ## Run all tests, in parallel
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: .venv/.stamp ## Break a whole installation again and again, and count what was lost (ARGS="streams --redis")
 	@$(BIN)/python -m bench.chaos $(ARGS)
