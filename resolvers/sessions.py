@@ -46,12 +46,6 @@ async def session_in_company(context: Context, session_id: UUID | None) -> Deliv
 
 
 @requires(Capability.SESSIONS_READ)
-async def sessions_by_id(context: Context, ids: Sequence[UUID]) -> list[DeliverySession | None]:
-    """Return sessions, in order; None where there is none to be seen."""
-    return await context.loaders.of(loaders.by_id).load_many(ids)
-
-
-@requires(Capability.SESSIONS_READ)
 async def sessions_page(
     context: Context,
     wanted: Filter,

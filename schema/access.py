@@ -119,9 +119,12 @@ async def alone(many: Any, info: Info, one: Any) -> Any:
 
 
 def selects(info: Info, *names: str) -> bool:
-    """Tell whether one of these fields is asked for right below; what stands in a fragment is not looked at."""
+    """Tell whether one of these fields is asked for right below; in a first execution no fragment is looked into."""
+    known = selected(info)
+    if known is not None:
+        return not known.isdisjoint(names)
     asked: object = info
-    nodes = asked.nodes if isinstance(asked, Asked) else cast("Any", info)._raw_info.field_nodes  # noqa: SLF001 - its public form copies the whole selection
+    nodes = () if isinstance(asked, Asked) else cast("Any", info)._raw_info.field_nodes  # noqa: SLF001 - its public form copies the whole selection
     return any(
         isinstance(one, FieldNode) and one.name.value in names
         for node in nodes
@@ -137,7 +140,7 @@ def selected(info: Info) -> frozenset[str] | None:
 
 
 @lru_cache(maxsize=1024)
-def below(asked: frozenset[str], *places: str) -> frozenset[str]:
+def right_below(asked: frozenset[str], *places: str) -> frozenset[str]:
     """Return which of the fields that were asked for lie right below one of these paths."""
     inside = [path.removeprefix(f"{place}.") for place in places for path in asked if path.startswith(f"{place}.")]
     return frozenset(path.partition(".")[0] for path in inside)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from graphql import FieldNode
-
 from schema.arguments import Arguments
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,8 +39,6 @@ class Asked:
     context: Any
     variables: Any = None
     """The variables, as graphql-core coerced them."""
-    nodes: Sequence[FieldNode] = ()
-    """Where the field is selected."""
     below: frozenset[str] | None = None
     """All fields that are selected below it, fragments and all, each as its path; None where that is not known."""
 
@@ -124,12 +120,8 @@ class Part:
     later: Later | None = None
     list_required: bool = True
     arguments: Arguments | None = None
-    nodes: Sequence[FieldNode] = ()
-
-    @property
-    def below(self) -> frozenset[str]:
-        """The fields that are selected below this one, each as its path."""
-        return below(self.shape.plans) if isinstance(self.shape, Branch) else frozenset()
+    below: frozenset[str] = frozenset()
+    """The fields that are selected below this one, each as its path."""
 
     @property
     def is_awaited(self) -> bool:
@@ -154,7 +146,7 @@ class Plan:
     """The selected fields and all below them, each as its path."""
 
 
-def below(plans: Mapping[type, Plan]) -> frozenset[str]:
+def selected_in(plans: Mapping[type, Plan]) -> frozenset[str]:
     """Return the fields that are selected in objects of these plans, each as its path."""
     return frozenset[str]().union(*(plan.selected for plan in plans.values()))
 
@@ -235,7 +227,7 @@ async def _values_later(part: Part, values: Values, asked: Asked) -> Values:
         return await part.many(asked.context, values)
     if part.later is None:
         return _values(part, values)
-    here = Asked(asked.context, asked.variables, part.nodes, part.below)
+    here = Asked(asked.context, asked.variables, part.below)
     given: dict[str, Any] = {} if part.arguments is None else part.arguments.given(asked.variables)
     if len(values) == 1:
         return [await part.later(values[0], here, **given)]

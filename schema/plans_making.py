@@ -26,7 +26,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from schema.arguments import Arguments, arguments
-from schema.plans import ATTRIBUTE, Branch, Convert, Later, Leaf, Part, Plan, Together, Unsure, integer
+from schema.plans import ATTRIBUTE, Branch, Convert, Later, Leaf, Part, Plan, Together, Unsure, integer, selected_in
 
 SubFields = Callable[[GraphQLObjectType, Any], Mapping[str, Any]]
 """Collects the fields selected in an object of a type, as graphql-core does."""
@@ -119,18 +119,17 @@ class _Making:
         if shape is None:
             return None
         required = _unwrapped(cast("Any", field).type)[1]
+        below = selected_in(shape.plans) if isinstance(shape, Branch) else frozenset[str]()
         if field.args:
             taking, later = self.known.arguments(field, known, details), awaited(known)
-            nodes = tuple(one.node for one in details)
-            made = Part(name, None, None, None, shape, leaf_list, later, required, taking, nodes)
+            made = Part(name, None, None, None, shape, leaf_list, later, required, taking, below)
             return None if taking is None or later is None else made
         if known.is_basic_field:
-            return Part(name, known.python_name, None, None, shape, leaf_list, list_required=required)
+            return Part(name, known.python_name, None, None, shape, leaf_list, list_required=required, below=below)
         method, many, later = _answering(known)
         if method is None and many is None and later is None:
             return None
-        nodes = tuple(one.node for one in details)
-        return Part(name, None, method, many, shape, leaf_list, later, required, nodes=nodes)
+        return Part(name, None, method, many, shape, leaf_list, later, required, below=below)
 
     def _shape(self, of: Any, details: Any) -> tuple[Leaf | Branch | None, bool]:
         """Return how values of a type are completed, and whether they are lists of scalars."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schema.access import Info, below, selected
+from schema.access import Info, right_below, selected
 
 BRIEF: Final = frozenset(
     {
@@ -21,12 +21,12 @@ _SESSIONS: Final = ("nodes.session", "edges.node.session")
 def list_is_brief(info: Info) -> bool:
     """Tell whether a list of sessions asks for no more of each than `BRIEF`; false where what it asks is not known."""
     asked = selected(info)
-    return asked is not None and below(asked, *_ROWS) <= BRIEF
+    return asked is not None and right_below(asked, *_ROWS) <= BRIEF
 
 
 def monitor_is_brief(info: Info) -> bool:
     """Tell the same of a monitor, of the sessions in its rows; their invitations are not read briefly either."""
     asked = selected(info)
-    if asked is None or "invitation" in below(asked, *_ROWS):
+    if asked is None or "invitation" in right_below(asked, *_ROWS):
         return False
-    return below(asked, *_SESSIONS) <= BRIEF
+    return right_below(asked, *_SESSIONS) <= BRIEF

@@ -7,12 +7,11 @@ A way on which a plan was not sure is not taken again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from graphql import (
-    FieldNode,
     GraphQLNonNull,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -24,7 +23,7 @@ from resolvers.context import Context
 from schema.arguments import Arguments
 from schema.executor import PlanningExecutor, Shape, known_shape, unwrapped
 from schema.inputs import Unreadable
-from schema.plans import Asked, Plan, Unsure, below, complete, complete_later
+from schema.plans import Asked, Plan, Unsure, complete, complete_later, selected_in
 from schema.plans_making import awaited
 
 
@@ -32,7 +31,6 @@ from schema.plans_making import awaited
 class Root:
     """How one root field is answered."""
 
-    nodes: Sequence[FieldNode]
     arguments: Arguments
     resolve: Callable[..., Awaitable[Any]]
     plans: Mapping[type, Plan]
@@ -43,7 +41,7 @@ class Root:
 
     async def answer(self, context: Context, variables: Any) -> Any:
         """Return the field of the answer; raises `Unsure`, or whatever the resolver or an attribute raises."""
-        asked = Asked(context, variables, self.nodes, self.below)
+        asked = Asked(context, variables, self.below)
         value = await self.resolve(None, asked, **self.arguments.given(variables))
         if value is None:
             if self.required:
@@ -120,8 +118,7 @@ def _roots(schema: GraphQLSchema, shape: Shape) -> Mapping[str, Root] | None:
         if plans is None:
             raise Unreadable
         required, is_async = declared.type.__class__ is GraphQLNonNull, any(one.is_async for one in plans.values())
-        nodes = tuple(one.node for one in details)
-        roots[name] = Root(nodes, taking, resolve, plans, is_list, required, is_async, below(plans))
+        roots[name] = Root(taking, resolve, plans, is_list, required, is_async, selected_in(plans))
     return roots
 
 

@@ -3,15 +3,36 @@
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context, House
+from schema.executor import PlanningExecutor
 from schema.root import schema
 from services.tokens import Tokens
 from services.viewer import Viewer
 from tests.factories.tenants import World
 
 ROOT = Path(__file__).parents[2]
+QUERIES = frozenset({OperationType.QUERY})
 TOKENS = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+
+
+async def answered(schema, context: Context, text: str, variables: dict | None = None, *, planning: bool = True):
+    """Answer as a transport does: the whole way as long as the document is not known, and without plans if so wanted.
+
+    The context is closed.
+    """
+    PlanningExecutor.planning = planning
+    try:
+        known = schema.known(text, None, variables, QUERIES)
+        if known is None:
+            return await schema.execute(text, variable_values=variables, context_value=context)
+        return await schema.answer_known(
+            known, variables=variables, context=context, operation_name=None, extensions=None
+        )
+    finally:
+        PlanningExecutor.planning = True
+        await context.aclose()
 
 
 async def ask(world: World, viewer: Viewer, operation: str, *, key: str | None = None, **variables):

@@ -13,9 +13,7 @@ from models.base import uuid7
 from models.identity import OrgUnit
 from schema.root import schema
 from services.policy import FeedbackMode
-from services.vault import Vault
 from services.viewer import Via, Viewer
-from services.work import Office
 from tests.factories import sessions as factory
 from tests.factories import tenants
 from tests.factories.asking import ask, execute
@@ -66,18 +64,6 @@ CANDIDATES_TYPES = {
 
 AFTER_THE_RESULT = {"MyItemResult", "QuestionKey"}
 """What tells right answers, to those whose session tells them, once their result stands and is told."""
-
-
-@pytest.fixture(scope="module")
-async def office(database):
-    office = Office(database.app, ring=lambda _topics: None, pool_size=8, vault=Vault(bytes(32)))
-    yield office
-    await office.close()
-
-
-@pytest.fixture(scope="module")
-async def world(office):
-    return await tenants.found(office)
 
 
 def gid(kind, uuid):

@@ -3,11 +3,9 @@
 import orjson
 import pytest
 from graphql import get_named_type, is_leaf_type
-from strawberry.types.graphql import OperationType
 
 from models.sessions import ReasonCategory
 from resolvers.context import Context, House
-from schema.executor import PlanningExecutor
 from schema.nodes import global_id
 from schema.root import schema
 from schema.sessions_brief import BRIEF
@@ -15,10 +13,9 @@ from services import sessions_acts
 from services.sessions_acts import Target
 from services.sessions_expiry import submit
 from services.sessions_pause import Why
-from services.vault import Vault
-from services.work import Office, Work
+from services.work import Work
+from tests.factories import asking
 from tests.factories import sessions as factory
-from tests.factories import tenants
 from tests.factories.asking import TOKENS
 
 FIELDS = {"__typename": "", **dict.fromkeys(schema._schema.type_map["Session"].fields, "")}
@@ -27,19 +24,6 @@ LISTS = {
     "monitor": 'query Brief { assignment(id: "%s") { monitor { nodes { id displayStatus session { FIELD } } } } }',
 }
 NOT_READ_BRIEFLY = "probe_nonce"
-QUERIES = frozenset({OperationType.QUERY})
-
-
-@pytest.fixture(scope="module")
-async def office(database):
-    office = Office(database.app, ring=lambda _topics: None, pool_size=4, vault=Vault(bytes(32)))
-    yield office
-    await office.close()
-
-
-@pytest.fixture(scope="module")
-async def world(office):
-    return await tenants.found(office)
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +56,8 @@ def read(monkeypatch):
 
 
 async def answered(world, viewer, text, *, planning=True):
-    """Answer as a transport does."""
-    PlanningExecutor.planning = planning
     house = House(office=world.office, hub=None, tokens=TOKENS, cursor_secret=bytes(32))
-    context = Context(house, viewer)
-    try:
-        known = schema.known(text, None, None, QUERIES)
-        if known is None:
-            result = await schema.execute(text, context_value=context)
-        else:
-            given = {"variables": None, "operation_name": None, "extensions": None}
-            result = await schema.answer_known(known, context=context, **given)
-    finally:
-        PlanningExecutor.planning = True
-        await context.aclose()
+    result = await asking.answered(schema, Context(house, viewer), text, planning=planning)
     return orjson.loads(orjson.dumps(result.data)), [error.message for error in result.errors or []]
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from graphql import GraphQLNonNull, Undefined
 from graphql.utilities import coerce_input_value
 from hypothesis import given, settings
@@ -20,12 +19,10 @@ from schema.my_session import MySessionMutation
 from schema.nodes import global_id
 from schema.root import schema
 from schema.straight import Straight, straight
-from services.tokens import Tokens
-from services.vault import Vault
 from services.viewer import Viewer
-from services.work import Office
 from tests.factories import sessions as factory
 from tests.factories import tenants
+from tests.factories.asking import TOKENS
 
 CORE = schema._schema
 ROOT = Path(__file__).parents[2]
@@ -152,16 +149,8 @@ def test_what_clients_send_is_read(name, value):
 
 
 @pytest.fixture(scope="module")
-async def office(database):
-    office = Office(database.app, ring=lambda _topics: None, pool_size=4, vault=Vault(bytes(32)))
-    yield office
-    await office.close()
-
-
-@pytest.fixture(scope="module")
 async def house(office):
-    tokens = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-    return House(office=office, hub=None, tokens=tokens, cursor_secret=bytes(32))
+    return House(office=office, hub=None, tokens=TOKENS, cursor_secret=bytes(32))
 
 
 @pytest.fixture(scope="module")

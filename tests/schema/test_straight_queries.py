@@ -7,18 +7,15 @@ from typing import Generic, TypeVar
 import orjson
 import pytest
 import strawberry
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context, House
 from schema.errors import EvaliumSchema
-from schema.executor import PlanningExecutor
 from schema.straight_queries import StraightQuery
-from services.tokens import Tokens
 from services.viewer import Viewer
+from tests.factories import asking
+from tests.factories.asking import TOKENS
 
 ROOT = Path(__file__).parents[2]
-QUERIES = frozenset({OperationType.QUERY})
 
 
 @strawberry.input
@@ -90,8 +87,7 @@ SCHEMA = EvaliumSchema(Query)
 
 @pytest.fixture
 def house() -> House:
-    tokens = Tokens(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-    return House(office=None, hub=None, tokens=tokens, cursor_secret=bytes(32))  # type: ignore[arg-type]
+    return House(office=None, hub=None, tokens=TOKENS, cursor_secret=bytes(32))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -109,20 +105,8 @@ def taken(monkeypatch):
 
 
 async def answered(house, text, variables, *, planning=True):
-    """Answer as a transport does: the whole way as long as the document is not known."""
-    PlanningExecutor.planning = planning
     context = Context(house, Viewer.anonymous())
-    try:
-        known = SCHEMA.known(text, None, variables, QUERIES)
-        if known is None:
-            result = await SCHEMA.execute(text, variable_values=variables, context_value=context)
-        else:
-            result = await SCHEMA.answer_known(
-                known, variables=variables, context=context, operation_name=None, extensions=None
-            )
-    finally:
-        PlanningExecutor.planning = True
-        await context.aclose()
+    result = await asking.answered(SCHEMA, context, text, variables, planning=planning)
     errors = [(error.message, error.path, error.locations) for error in result.errors or []]
     return orjson.dumps(result.data), errors
 
